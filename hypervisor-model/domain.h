@@ -1,0 +1,81 @@
+#pragma once
+// A domain and its vCPUs, as far as the MMU is concerned.
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "hypervisor-model/machine/machine.h"
+
+namespace pvmmu::xen {
+
+inline constexpr unsigned gdt_frames_max = 14;  ///< FIRST_RESERVED_GDT_PAGE (xen public/arch-x86/xen.h)
+inline constexpr unsigned ldt_frames_max = 16;
+
+struct vcpu {
+  vcpu_id_t id = 0;
+  domain* dom = nullptr;
+
+  mfn_t guest_table{};       ///< the kernel's L4; 0: none
+  mfn_t guest_table_user{};  ///< user mode's L4; 0: none
+
+  // A table whose last reference is to be dropped before anything else happens (xen 4.17 mm.c:3166).
+  page_info* old_guest_table = nullptr;
+  page_info* old_guest_ptpg = nullptr;  ///< the table it was a linear entry of
+  bool old_guest_table_partial = false;
+
+  bool in_multicall = false;
+  bool hcall_preempted = false;  ///< the last piece ended with a continuation
+
+  u64 ldt_base = 0;
+  u32 ldt_ents = 0;
+  std::array<mfn_t, ldt_frames_max> ldt_frames{};  ///< 0: not mapped
+  u32 gdt_ents = 0;
+  std::array<mfn_t, gdt_frames_max> gdt_frames{};
+
+  u32 tlbflush_time = 0;  ///< when this vCPU's processor last flushed, on the machine's flush clock
+};
+
+/// Frames first … last, both included.
+struct mfn_range {
+  mfn_t first;
+  mfn_t last;
+  bool contains(mfn_t mfn) const { return first <= mfn && mfn <= last; }
+};
+
+struct domain {
+  machine& m;
+  domid_t domid;
+  domain_kind kind;
+  bool privileged;  ///< dom0: control and hardware domain
+  bool is_dying = false;
+  bool crashed = false;
+  bool check_l1tf;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
+  u64 vm_assist = 0;
+  u64 tot_pages = 0;
+  u32 page_list = 0;  ///< first frame of the list, 0: none
+  u64 nr_l4_pages = 0;
+  std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
+  std::vector<std::unique_ptr<vcpu>> vcpus;
+
+  domain(machine& machine_, domid_t domid_, domain_kind kind_);
+
+  owner_t owner() const { return owner_of(domid); }
+  bool has_assist(unsigned type) const { return (vm_assist >> type & 1) != 0; }
+  bool iomem_access_permitted(mfn_t mfn) const;
+  bool may_map_devices() const { return !iomem_caps.empty(); }
+  /// The vCPUs that have page tables loaded: those whose TLBs may hold something of this domain.
+  u64 dirty_mask() const;
+};
+
+/// xsm_default_action(XSM_TARGET): may `source` act on `target` (xen 4.17 xsm/dummy.h:74).
+inline bool xsm_target(const domain& source, const domain& target) { return &source == &target || source.privileged; }
+
+/// Xen's domain_crash: the guest runs no more. What it has done stays as it is until the domain is destroyed.
+void domain_crash(domain& d);
+
+/// domain_kill: drops every reference that the domain holds and frees its frames (xen 4.17 domain.c:2299).
+/// Frames that others still reference stay allocated to nobody's list until those references go.
+void domain_relinquish_resources(domain& d);
+
+}  // namespace pvmmu::xen

@@ -1,0 +1,13 @@
+#pragma once
+// A guest's load or store: the walk through its tables, and where a store is refused, Xen's page-fault handler.
+
+#include "hypervisor-model/domain.h"
+#include "proto/abi/access.h"
+
+namespace pvmmu::xen {
+
+/// `request.bytes` must be 1, 2, 4 or 8 and the access must lie within one page; anything else is answered with a #PF
+/// of error code 0 at va, as nothing a processor does looks so.
+access_result guest_access(machine& m, vcpu& curr, const access_request& request);
+
+}  // namespace pvmmu::xen

@@ -1,0 +1,185 @@
+#pragma once
+// The machine below the hypervisor: memory and the frame table, one reserved mapping each, which cost nothing until
+// touched; its domains; and the one place through which every change of state goes, so that each is an event.
+//
+// One machine is one state, changed by one call at a time. `current` is the vCPU on whose behalf Xen runs.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hypervisor-model/machine/page_info.h"
+#include "hypervisor-model/machine/reserved_memory.h"
+#include "proto/abi/domain_config.h"
+#include "proto/abi/event.h"
+#include "proto/abi/pte.h"
+
+namespace pvmmu::xen {
+
+struct domain;
+struct vcpu;
+
+/// Xen's own performance counters, by its own names, and the work behind them (entries, flushes).
+struct counters {
+  u64 calls_to_mmu_update = 0;
+  u64 num_page_updates = 0;
+  u64 calls_to_mmuext_op = 0;
+  u64 num_mmuext_ops = 0;
+  u64 calls_to_update_va = 0;
+  u64 calls_from_multicall = 0;
+  u64 ptwr_emulations = 0;
+  u64 writable_mmu_updates = 0;
+  u64 need_flush_tlb_flush = 0;
+  u64 continuations = 0;
+  u64 entries_validated = 0;
+  u64 entries_devalidated = 0;
+  u64 flushes = 0;
+};
+
+/// Xen's hypercall_preempt_check(): whether something else wants the processor now.
+class preemption {
+ public:
+  virtual ~preemption() = default;
+  virtual bool check() = 0;
+};
+
+/// Where a debug message stands in Xen's source: its file and line (Debian's 4.17.7).
+struct message_site {
+  std::string_view file;
+  unsigned line;
+};
+
+class machine {
+ public:
+  /// Throws std::invalid_argument for a size outside 1024 … 2^28 frames, std::system_error without address space.
+  explicit machine(const machine_config& config);
+  ~machine();
+  machine(const machine&) = delete;
+  machine& operator=(const machine&) = delete;
+
+  const machine_config& config() const { return config_; }
+
+  // ---- frames
+  bool mfn_valid(mfn_t mfn) const { return mfn.n < config_.frames && frames_[mfn.n].owner != owner_hole; }
+  /// The record of a frame. Like Xen's mfn_to_page it does not check: `mfn` must be below `config().frames`.
+  page_info& page(mfn_t mfn) { return frames_[mfn.n]; }
+  const page_info& page(mfn_t mfn) const { return frames_[mfn.n]; }
+  mfn_t mfn_of(const page_info& pg) const { return {static_cast<u64>(&pg - frames_)}; }
+  /// A frame's contents as 512 words.
+  u64* words(mfn_t mfn) { return memory_ + mfn.n * entries_per_table; }
+  const u64* words(mfn_t mfn) const { return memory_ + mfn.n * entries_per_table; }
+
+  /// Gives `frames` contiguous free frames to `d` (count 1, allocated, no type, zeroed); nothing if there is no such
+  /// run.
+  std::optional<mfn_t> alloc_domheap_pages(domain& d, u64 frames);
+  /// The last reference is gone: back to the heap.
+  void free_domheap_page(page_info& pg);
+
+  // ---- every change of state
+  void set_count_info(page_info& pg, u64 value) {
+    if (sink_) [[unlikely]]
+      notify({event_kind::count_info, 0, mfn_of(pg), pg.count_info, value, {}});
+    pg.count_info = value;
+  }
+  void set_type_info(page_info& pg, u64 value) {
+    if (sink_) [[unlikely]]
+      notify({event_kind::type_info, 0, mfn_of(pg), pg.type_info, value, {}});
+    pg.type_info = value;
+  }
+  void set_linear_pt_count(page_info& pg, s16 value) {
+    if (sink_) [[unlikely]]
+      notify({event_kind::linear_count,
+              0,
+              mfn_of(pg),
+              static_cast<u16>(pg.linear_pt_count()),
+              static_cast<u16>(value),
+              {}});
+    pg.set_linear_pt_count(value);
+  }
+  void write_pte(mfn_t table, unsigned slot, pte_t value) {
+    u64& entry = words(table)[slot];
+    if (sink_) [[unlikely]]
+      notify({event_kind::pte, slot, table, entry, value, {}});
+    entry = value;
+  }
+  void set_gpfn_from_mfn(mfn_t mfn, u64 pfn);
+  u64 gpfn_from_mfn(mfn_t mfn) const;
+
+  // ---- events and messages
+  void listen(event_sink* sink) { sink_ = sink; }
+  bool listening() const { return sink_ != nullptr; }
+  void notify(const event& e) {
+    if (sink_) sink_->on_event(e);
+  }
+  /// printk of every build.
+  template <class... Args>
+  void printk(fmt::format_string<Args...> format, Args&&... args) {
+    if (sink_) [[unlikely]]
+      print(fmt::format(format, std::forward<Args>(args)...));
+  }
+  /// gprintk: every build, with the current vCPU in front.
+  template <class... Args>
+  void gprintk(fmt::format_string<Args...> format, Args&&... args) {
+    if (sink_) [[unlikely]]
+      print(current_name() + " " + fmt::format(format, std::forward<Args>(args)...));
+  }
+  /// gdprintk: debug builds only, with file, line and vCPU in front.
+  template <class... Args>
+  void gdprintk(message_site site, fmt::format_string<Args...> format, Args&&... args) {
+    if (sink_ && config_.debug_build) [[unlikely]]
+      print(fmt::format("{}:{}:{} {}", site.file, site.line, current_name(),
+                        fmt::format(format, std::forward<Args>(args)...)));
+  }
+
+  // ---- domains
+  domain* find_domain(domid_t domid);
+  const std::vector<std::unique_ptr<domain>>& domains() const { return domains_; }
+  /// The owner of a frame, nullptr for nobody.
+  domain* page_owner(const page_info& pg);
+  domain& dom_xen() { return *dom_xen_; }
+  domain& dom_io() { return *dom_io_; }
+  /// Takes the lowest free domid: 0 for the first domain.
+  domain& add_domain(domain_kind kind);
+  void remove_domain(domid_t domid);
+
+  // ---- flushes: accounted, with Xen's flush clock (xen 4.17 flushtlb.c)
+  void flush_tlb(domain& d, u64 vcpus, flush_reason reason);
+  void set_tlbflush_timestamp(page_info& pg) { pg.aux = tlbflush_clock_; }
+  /// The vCPUs of `vcpus` that may still hold translations from before `pg` was stamped.
+  u64 tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const;
+
+  bool hypercall_preempt_check() { return preemption_ && preemption_->check(); }
+  void preempt_by(preemption* p) { preemption_ = p; }
+
+  vcpu* current = nullptr;
+  counters perfc;
+
+ private:
+  void print(const std::string& line);
+  std::string current_name() const;
+  void link(domain& d, page_info& pg);
+  void unlink(domain& d, page_info& pg);
+
+  machine_config config_;
+  reserved_memory frame_table_memory_;
+  reserved_memory ram_;
+  reserved_memory m2p_memory_;
+  page_info* frames_;
+  u64* memory_;
+  u64* m2p_;
+  u64 next_unused_;    ///< frames from here on were never allocated
+  u32 free_list_ = 0;  ///< frames given back, linked through `next`
+  u32 tlbflush_clock_ = 1;
+  event_sink* sink_ = nullptr;
+  preemption* preemption_ = nullptr;
+  std::vector<std::unique_ptr<domain>> domains_;
+  std::unique_ptr<domain> dom_xen_;
+  std::unique_ptr<domain> dom_io_;
+};
+
+}  // namespace pvmmu::xen
