@@ -1,0 +1,108 @@
+#pragma once
+// A Linux kernel's memory management in a PV domain: it asks Xen, call for call, what that kernel asks.
+//
+//   kernel k(xen, info, {.profile = find_kernel_profile("6.1")});
+//   k.boot();
+//   mm& p = k.exec_mm(0);                              // a process on vCPU 0, its tables pinned and loaded
+//   k.mmap(p, 0x200000000000, 0x200000, prot::read_write);
+//   k.write(0, p, 0x200000000000, 42);                 // page fault, tables, then the store
+//   k.mremap(0, p, 0x200000000000, 0x200000, 0x200000, 0x300000000000);
+//   k.exit_mmap(0, p);
+//
+// Every operation names the vCPU that it runs on. What a system call answers with an errno is an `mm_error`. A domain
+// that crashes, a fault in the kernel and a BUG() are a `guest_stopped` exception (guest_stopped.h).
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "guest-pv/hypercalls.h"
+#include "guest-pv/kernel_profile.h"
+#include "proto/abi/frame.h"
+
+namespace pvmmu::guest {
+
+struct mm;            // an address space: mm.h
+struct kernel_state;  // what the mm works on: kernel_state.h
+
+enum class prot : u8 { none = 0, read = 1, read_write = 3 };
+
+/// A system call's or a signal's "no".
+struct mm_error {
+  int error = 0;     ///< Linux's errno, positive; 11 (SIGSEGV) for a fault that the process dies of
+  std::string text;  ///< what was expected and what was found
+};
+
+template <class T>
+using mm_result = std::expected<T, mm_error>;
+
+class kernel {
+ public:
+  /// `info` tells what Xen built; `config.vcpus` must not exceed `info.vcpus`. Throws std::invalid_argument otherwise.
+  kernel(hypercalls& xen, const start_info& info, kernel_config config);
+  ~kernel();
+  kernel(const kernel&) = delete;
+  kernel& operator=(const kernel&) = delete;
+
+  /// Builds the kernel's address space on top of the builder's: the direct map of all memory, read-only where tables
+  /// lie, and init_mm on every vCPU. To be called once, first.
+  void boot();
+
+  const kernel_config& config() const;
+
+  // ---- address spaces
+
+  /// A new address space without user mappings, neither pinned nor loaded (mm_alloc). May be filled before it is
+  /// activated, as exec does with the new stack.
+  mm& mm_alloc();
+  /// exec_mmap: pins the tables of `mm` and loads it on `cpu`.
+  void activate_mm(vcpu_id_t cpu, mm& mm);
+  /// mm_alloc and activate_mm.
+  mm& exec_mm(vcpu_id_t cpu);
+  /// A context switch of `cpu` to a process of `mm`; nullptr: to a kernel thread, which loads init_mm.
+  void switch_mm(vcpu_id_t cpu, mm* mm);
+  /// The last user is gone: references dropped, tables unpinned, everything unmapped and freed. `mm` is gone then.
+  void exit_mmap(vcpu_id_t cpu, mm& mm);
+
+  // ---- memory of a process. Addresses and lengths are in bytes, and multiples of 4 KiB where mappings are meant
+
+  /// Anonymous private memory at a fixed address; what was there is unmapped first. -EINVAL, -ENOMEM.
+  mm_result<void> mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p);
+  mm_result<void> munmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
+  /// MREMAP_MAYMOVE|MREMAP_FIXED to `new_va`; what is there is unmapped first. -EINVAL, -EFAULT, -ENOMEM.
+  mm_result<void> mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, u64 new_va);
+  mm_result<void> mprotect(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p);
+
+  /// One access of 8 aligned bytes, as the process makes it where `mm` is loaded on `cpu`, otherwise as the kernel
+  /// makes it for the process (get_user_pages). Page faults are handled on the way.
+  mm_result<u64> read(vcpu_id_t cpu, mm& mm, u64 va);
+  mm_result<void> write(vcpu_id_t cpu, mm& mm, u64 va, u64 value);
+
+  // ---- suspend and resume of the whole domain, run by `cpu` with all others stopped
+
+  void suspend(vcpu_id_t cpu);
+  void resume(vcpu_id_t cpu);
+
+  // ---- what can be seen
+
+  /// The table of `level` 1 to 4 that translates `va`; nothing where there is none. `user`: below the user pgd.
+  std::optional<mfn_t> table_of(const mm& mm, u64 va, unsigned level) const;
+  std::optional<mfn_t> user_pgd_of(const mm& mm) const;
+  /// The frame of memory mapped at `va`.
+  std::optional<mfn_t> frame_of(const mm& mm, u64 va) const;
+  /// A zeroed frame of the kernel's heap, mapped writable in the direct map; for raw hypercalls.
+  pfn_t alloc_page();
+  mfn_t pfn_to_mfn(pfn_t pfn) const;
+  /// The frame's address in the kernel's direct map.
+  static u64 direct_map_va(pfn_t pfn);
+
+  /// The kernel's log, oldest line first.
+  std::span<const std::string> messages() const;
+
+ private:
+  std::unique_ptr<kernel_state> state_;
+};
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,68 @@
+#pragma once
+// What a version of Linux does differently from the others on its way to Xen, as data: one row a kernel. The mm and the
+// Xen backend read these fields where the versions part, and know no version numbers.
+//
+//   const kernel_profile* p = find_kernel_profile("6.1");
+
+#include <span>
+#include <string_view>
+
+#include "proto/abi/types.h"
+
+namespace pvmmu::guest {
+
+/// How mremap moves a table of the level below as a whole.
+enum class table_move : u8 {
+  never,         ///< entry by entry only
+  set_entry,     ///< clear the old entry, set the new one with set_pmd
+  native_store,  ///< clear the old entry, set the new one with a plain store (set_pud_at is not paravirtualised)
+  populate,      ///< clear the old entry, then pmd_populate/pud_populate: alloc_ptpage again, then set
+};
+
+/// Where mremap flushes the TLB for what it moved.
+enum class mremap_flush : u8 {
+  at_end,             ///< once, when all is moved and every page-table lock is dropped
+  dirty_under_lock,   ///< dirty entries: under the lock they were moved under; clean ones: once at the end
+  always_under_lock,  ///< each piece under its own lock
+};
+
+/// How the pages of an mm that several CPUs use are flushed.
+enum class remote_flush : u8 {
+  local_then_others,  ///< LOCAL here, then MULTI for the others
+  one_multi,          ///< one MULTI for all, self included (4ce94eabac16, 5.13)
+};
+
+struct kernel_profile {
+  std::string_view name;
+  std::string_view stands_for;  ///< versions and commits, for people
+
+  table_move pmd_move = table_move::never;
+  table_move pud_move = table_move::never;
+  bool realigns_moves = false;  ///< 6.7 (af8ca1c14906): mutually aligned moves are widened to PMD boundaries
+  u64 move_ptes_chunk = 512;    ///< entries that one move_ptes handles at most (LATENCY_LIMIT: 64)
+  mremap_flush move_flush = mremap_flush::always_under_lock;
+  remote_flush tlb_flush = remote_flush::one_multi;
+
+  bool alloc_ptpage_checks_pinned = true;  ///< 5.15 (36c9b5929b70): a page that is PagePinned is not pinned again
+  bool guards_l1_pin = true;               ///< xen_pin_page pins an L1 only with split page-table locks
+  bool guards_l1_unpin = true;             ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
+};
+
+/// All kernels, oldest first; the last, "mail", is no real one.
+std::span<const kernel_profile> kernel_profiles();
+
+/// The kernel of that name, nullptr if there is none.
+const kernel_profile* find_kernel_profile(std::string_view name);
+
+/// A kernel as it was configured and started.
+struct kernel_config {
+  const kernel_profile* profile = find_kernel_profile("6.1");
+  u32 nr_cpus = 8192;                ///< CONFIG_NR_CPUS: 4 or more mean split page-table locks
+  bool page_table_isolation = true;  ///< CONFIG_PAGE_TABLE_ISOLATION: a pgd is allocated as two frames
+  u32 vcpus = 1;                     ///< online
+
+  /// USE_SPLIT_PTE_PTLOCKS (linux 6.1 mm_types.h; SPLIT_PTLOCK_CPUS defaults to 4).
+  bool split_ptlocks() const { return nr_cpus >= 4; }
+};
+
+}  // namespace pvmmu::guest
