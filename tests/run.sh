@@ -53,6 +53,7 @@ run_tests() {
     case $status in
       run) passed=$((passed + 1)) ;;
       fail) fail "$preset: $name" ;;
+      *) fail "$preset: $name did not run" ;;
     esac
   done < <(sed -nE 's/^\s*<testcase name="([^"]*)".* status="([a-z]+)".*/\2 \1/p' "$report")
 }
