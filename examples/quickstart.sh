@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to the main job: installs what is missing, builds pvmmu, moves 2 MiB by one PMD under one kernel, then under all.
+# From a fresh clone to the main job: installs what is missing, builds pvmmu, and moves 2 MiB by one PMD, first under one
+# kernel, step by step, then under all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -2,16 +2,15 @@
 # Installs what is missing, then builds and runs all tests. Stages, all by default:
 #   release  GCC 12: every test; the rules: format, clang-tidy, includes
 #   clang    clang 19 without a warning: every test
-#   asan     AddressSanitizer and UndefinedBehaviorSanitizer: every test
+#   fuzz     clang 19 with AddressSanitizer and UndefinedBehaviorSanitizer: every test; libFuzzer over the corpora
 #   tsan     ThreadSanitizer: the tests that have threads
-#   fuzz     clang's libFuzzer: the fuzzers' corpora
-# tests/run.sh asan tsan runs these two. The last line says how many builds and tests passed and failed.
+# tests/run.sh fuzz tsan runs these two. The last line says how many builds and tests passed and failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 stages=("$@")
 if [[ ${#stages[@]} -eq 0 ]]; then
-  stages=(release clang asan tsan fuzz)
+  stages=(release clang fuzz tsan)
 fi
 
 # GCC 12's sanitizers do not start under a kernel that randomizes addresses by more bits than they know of. (The build
@@ -51,7 +50,8 @@ build() {
 run_tests() {
   local preset=$1 report=$2/tests.xml
   rm -f "$report"
-  "${launcher[@]}" ctest --test-dir "$2" -j"$(nproc)" --output-on-failure --no-tests=error --output-junit tests.xml "${@:3}" || true
+  "${launcher[@]}" ctest --test-dir "$2" -j"$(nproc)" --output-on-failure --no-tests=error --output-junit tests.xml \
+    "${@:3}" || true
   if [[ ! -s $report ]]; then
     fail "$preset: ctest"
     return
@@ -68,15 +68,14 @@ run_tests() {
 
 run_stage() {
   case $1 in
-    asan | tsan | fuzz) launcher=("${fixed_addresses[@]}") ;;
+    fuzz | tsan) launcher=("${fixed_addresses[@]}") ;;
     *) launcher=() ;;
   esac
   case $1 in
     release) build release && run_tests release build ;;
     clang) build clang-release && run_tests clang-release build-clang ;;
-    asan) build asan && run_tests asan build-asan ;;
+    fuzz) build fuzz && run_tests fuzz build-fuzz ;;
     tsan) build tsan channel_test tools_test && run_tests tsan build-tsan -L '^(channel|tools)$' ;;
-    fuzz) build fuzz fuzzers && run_tests fuzz build-fuzz -L '^fuzz$' ;;
     *) fail "there is no stage $1" ;;
   esac
 }

@@ -24,8 +24,8 @@ LAYERS = [
     (r"hypervisor-model/server\.", r"proto/(abi/|codec\.h|framing\.h)|hypervisor-model/|wire\.pb\.h",
      ("fmt", ASIO, PROTOBUF, POSIX)),
     (r"hypervisor-model/", r"proto/abi/|hypervisor-model/(?!server\.h)", ("fmt",)),
-    (r"guest-pv/channel_client\.", r"proto/(abi/|codec\.h|framing\.h)|guest-pv/(hypercalls|channel_client)\.h|wire\.pb\.h",
-     ("fmt", ASIO, PROTOBUF, POSIX)),
+    (r"guest-pv/channel_client\.",
+     r"proto/(abi/|codec\.h|framing\.h)|guest-pv/(hypercalls|channel_client)\.h|wire\.pb\.h", ("fmt", ASIO, PROTOBUF, POSIX)),
     (r"guest-pv/xen/", r"proto/abi/|guest-pv/(?!channel_client\.h)", ("fmt",)),
     # kernel.cpp puts a kernel together; the rest of the mm knows a backend by pv_mmu_ops.h alone.
     (r"guest-pv/kernel\.cpp", r"proto/abi/|guest-pv/(?!channel_client\.h)", ("fmt",)),
