@@ -74,13 +74,13 @@ struct mmuext_op_t {
   u32 cmd = 0;
   u64 arg1 = 0;  ///< mfn or linear address
   u64 arg2 = 0;  ///< SET_LDT: entries; COPY_PAGE: source mfn; MULTI: the mask's address (only the mask matters)
-  vcpumask_arg vcpumask;  ///< MULTI: what arg2 points to
+  vcpumask_arg vcpumask{};  ///< MULTI: what arg2 points to
 };
 
 /// A list in guest memory: what can be read of it, and whether its address was NULL.
 template <class T>
 struct guest_list {
-  std::span<const T> entries;
+  std::span<const T> entries{};
   bool null = false;
 };
 
@@ -93,16 +93,16 @@ struct done_arg {
 };
 
 struct mmu_update_call {
-  guest_list<mmu_update_t> ureqs;
+  guest_list<mmu_update_t> ureqs{};
   u32 count = 0;
-  done_arg pdone;
+  done_arg pdone{};
   u32 foreigndom = DOMID_SELF;  ///< bits 15:0 owner of the pages, 31:16 owner of the tables plus 1 (0: the caller)
 };
 
 struct mmuext_op_call {
-  guest_list<mmuext_op_t> uops;
+  guest_list<mmuext_op_t> uops{};
   u32 count = 0;
-  done_arg pdone;
+  done_arg pdone{};
   u32 foreigndom = DOMID_SELF;
 };
 
@@ -117,16 +117,16 @@ struct update_va_mapping_call {
   u64 va = 0;
   u64 val = 0;
   u64 flags = 0;
-  vcpumask_arg vcpumask;  ///< what the pointer in `flags` leads to, where it is one
+  vcpumask_arg vcpumask{};  ///< what the pointer in `flags` leads to, where it is one
 };
 
 struct update_va_mapping_otherdomain_call {
-  update_va_mapping_call update;
+  update_va_mapping_call update{};
   domid_t domid = DOMID_SELF;
 };
 
 struct set_gdt_call {
-  guest_list<u64> frame_list;  ///< mfns
+  guest_list<u64> frame_list{};  ///< mfns
   u32 entries = 0;             ///< descriptors, 512 a frame
 };
 
@@ -141,6 +141,8 @@ enum vm_assist_type : u32 {
   VMASST_TYPE_4gb_segments_notify = 1,
   VMASST_TYPE_writable_pagetables = 2,
   VMASST_TYPE_pae_extended_cr3 = 3,
+  VMASST_TYPE_architectural_iopl = 4,
+  VMASST_TYPE_runstate_update_flag = 5,
   VMASST_TYPE_m2p_strict = 32,
 };
 
@@ -152,7 +154,7 @@ struct vm_assist_call {
 struct multicall_entry;
 
 struct multicall_call {
-  std::span<multicall_entry> call_list;  ///< entries that can be read; Xen writes each one's result back
+  std::span<multicall_entry> call_list{};  ///< entries that can be read; Xen writes each one's result back
   bool null = false;
   u32 nr_calls = 0;
 };

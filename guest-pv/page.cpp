@@ -1,0 +1,31 @@
+#include "guest-pv/page.h"
+
+#include <cassert>
+#include <utility>
+
+#include "guest-pv/guest_stopped.h"
+
+namespace pvmmu::guest {
+
+void page_allocator::add_range(pfn_t first, pfn_t end) {
+  if (first < end) ranges_.push_back({first, end});
+}
+
+pfn_t page_allocator::alloc_pages(unsigned order) {
+  assert(order < free_.size());
+  if (!free_[order].empty()) {
+    const pfn_t pfn = free_[order].back();
+    free_[order].pop_back();
+    return pfn;
+  }
+  const u64 frames = u64{1} << order;
+  for (range& r : ranges_) {
+    while (r.next.n % frames != 0 && r.next < r.end) free_[0].push_back(std::exchange(r.next, r.next + 1));
+    if (r.next + frames <= r.end) return std::exchange(r.next, r.next + frames);
+  }
+  throw guest_stopped(guest_stopped::reason::out_of_memory, "the domain has no free frame left");
+}
+
+void page_allocator::free_pages(pfn_t pfn, unsigned order) { free_[order].push_back(pfn); }
+
+}  // namespace pvmmu::guest

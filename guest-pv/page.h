@@ -1,0 +1,55 @@
+#pragma once
+// struct page, and the kernel's page allocator: what the kernel knows about each of its frames.
+//
+// The frames' contents are in the machine. What is kept here beside Linux's own flags only saves round trips: which
+// words of a frame may not be zero, so that clearing it stores just those.
+
+#include <array>
+#include <bitset>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "proto/abi/pte.h"
+
+namespace pvmmu::guest {
+
+/// Entries of a table as far as the kernel knows them without a load. Frame and presence of a known entry are as in
+/// memory; its flags are as the kernel stored them, without what Xen and the processor add.
+struct known_entries {
+  std::array<pte_t, entries_per_table> value{};
+  std::bitset<entries_per_table> known;
+};
+
+struct page {
+  bool pinned = false;              ///< PagePinned: Linux's own idea, apart from Xen's _PGT_pinned
+  bool save_pinned = false;         ///< PageSavePinned: pinned for a suspend only
+  std::optional<pfn_t> user_pgd{};  ///< of a kernel pgd (page->private)
+  std::bitset<entries_per_table> maybe_nonzero{};
+  std::unique_ptr<known_entries> entries{};  ///< of page tables
+};
+
+/// Hands out frames, the last freed first, like Linux's per-CPU lists.
+class page_allocator {
+ public:
+  page& operator[](pfn_t pfn) { return pages_[pfn.n]; }
+
+  /// Gives the frames first … end-1 to the allocator.
+  void add_range(pfn_t first, pfn_t end);
+  /// 2^order adjacent frames, aligned to their size; order is 0 or 1. Their contents are what they are.
+  /// Throws guest_stopped (out_of_memory).
+  pfn_t alloc_pages(unsigned order = 0);
+  void free_pages(pfn_t pfn, unsigned order = 0);
+
+ private:
+  struct range {
+    pfn_t next;
+    pfn_t end;
+  };
+  std::unordered_map<u64, page> pages_;
+  std::vector<range> ranges_;  ///< never handed out yet, ascending
+  std::array<std::vector<pfn_t>, 2> free_;
+};
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,67 @@
+#include "guest-pv/processor.h"
+
+#include <fmt/format.h>
+
+namespace pvmmu::guest {
+namespace {
+
+template <class T>
+T or_stop(std::expected<T, domain_crashed> answer, std::string_view caller) {
+  if (!answer) {
+    throw guest_stopped(guest_stopped::reason::domain_crashed, fmt::format("Xen crashed the domain in {}", caller));
+  }
+  return *answer;
+}
+
+}  // namespace
+
+long processor::hypercall(pvmmu::hypercall& call, std::string_view caller) {
+  return or_stop(xen_.call(id_, call, caller), caller);
+}
+
+access_result processor::access(const access_request& request, std::string_view caller) {
+  return or_stop(xen_.access(id_, request, caller), caller);
+}
+
+// The three lines are what Linux prints first (linux 6.1 arch/x86/mm/fault.c show_fault_oops).
+u64 processor::kernel_access(const access_request& request, std::string_view caller) {
+  const access_result result = access(request, caller);
+  if (!result.fault) return result.value;
+
+  const bool write = (result.error_code & PFEC_write_access) != 0;
+  const bool present = (result.error_code & PFEC_page_present) != 0;
+  const std::string head = fmt::format("BUG: unable to handle page fault for address: {:016x}", result.cr2);
+  printk(head);
+  printk(fmt::format("#PF: supervisor {} access in kernel mode", write ? "write" : "read"));
+  printk(fmt::format("#PF: error_code(0x{:04x}) - {}", result.error_code,
+                     present ? "permissions violation" : "not-present page"));
+  throw guest_stopped(guest_stopped::reason::oops, fmt::format("{} in {}", head, caller));
+}
+
+u64 processor::load(u64 va, std::string_view caller) {
+  return kernel_access({.kind = access_kind::read, .va = va}, caller);
+}
+
+void processor::store(u64 va, u64 value, std::string_view caller) {
+  kernel_access({.kind = access_kind::write, .va = va, .value = value}, caller);
+}
+
+u64 processor::xchg(u64 va, u64 value, std::string_view caller) {
+  return kernel_access({.kind = access_kind::xchg, .va = va, .value = value}, caller);
+}
+
+void processor::clear_bits(u64 va, u64 bits, std::string_view caller) {
+  u64 seen = load(va, caller);
+  for (;;) {
+    const u64 found =
+        kernel_access({.kind = access_kind::cmpxchg, .va = va, .value = seen & ~bits, .expected = seen}, caller);
+    if (found == seen) return;
+    seen = found;
+  }
+}
+
+access_result processor::user_access(access_kind kind, u64 va, u64 value) {
+  return access({.kind = kind, .mode = cpu_mode::user, .va = va, .value = value}, "user mode");
+}
+
+}  // namespace pvmmu::guest

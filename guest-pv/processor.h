@@ -1,0 +1,59 @@
+#pragma once
+// A virtual CPU as the kernel's code sees it: who am I, am I in an interrupt, load, store, call the hypervisor. There
+// is one thread of control; `on` moves it to another vCPU for the time of an inter-processor interrupt.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "guest-pv/guest_stopped.h"
+#include "guest-pv/hypercalls.h"
+
+namespace pvmmu::guest {
+
+class processor {
+ public:
+  explicit processor(hypercalls& xen) : xen_(xen) {}
+
+  vcpu_id_t smp_processor_id() const { return id_; }
+  bool in_interrupt() const { return in_interrupt_; }
+
+  /// Goes on as vCPU `id`, outside of interrupts.
+  void run_as(vcpu_id_t id) { id_ = id; }
+  /// Runs `handler` on vCPU `target` as an interrupt does, then comes back.
+  template <class F>
+  void on(vcpu_id_t target, F&& handler) {
+    const vcpu_id_t id = std::exchange(id_, target);
+    const bool in_interrupt = std::exchange(in_interrupt_, true);
+    std::forward<F>(handler)();
+    id_ = id;
+    in_interrupt_ = in_interrupt;
+  }
+
+  /// A hypercall's result as in rax. Throws guest_stopped if Xen crashed the domain.
+  long hypercall(pvmmu::hypercall& call, std::string_view caller);
+
+  // Kernel-mode accesses of 8 bytes. A fault is the kernel's end: guest_stopped (oops).
+  u64 load(u64 va, std::string_view caller);
+  void store(u64 va, u64 value, std::string_view caller);
+  u64 xchg(u64 va, u64 value, std::string_view caller);
+  /// Clears `bits` of what lies at `va`, atomically against the processor setting accessed and dirty bits.
+  void clear_bits(u64 va, u64 bits, std::string_view caller);
+
+  /// What the process does: an access in user mode. A fault is an answer.
+  access_result user_access(access_kind kind, u64 va, u64 value);
+
+  void printk(std::string line) { log_.push_back(std::move(line)); }
+  const std::vector<std::string>& log() const { return log_; }
+
+ private:
+  access_result access(const access_request& request, std::string_view caller);
+  u64 kernel_access(const access_request& request, std::string_view caller);
+
+  hypercalls& xen_;
+  vcpu_id_t id_ = 0;
+  bool in_interrupt_ = false;
+  std::vector<std::string> log_;
+};
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,104 @@
+#pragma once
+// Hypercall batching, as in linux 6.1 arch/x86/xen/multicalls.c: each CPU collects calls in a buffer of 32 entries and
+// 512 bytes of arguments, and flushes it when it is full, when a batch is issued outside of lazy mode, or when lazy
+// mode is left.
+//
+//   mc.extend_mmu_update({ptr, val}, "xen_set_pmd");     // joins the last entry if that is an mmu_update too
+//   mc.issue(lazy_mode::mmu);                            // flushes, unless this CPU is in lazy MMU mode
+//
+// A lone entry is made as a direct hypercall. Results are only looked at to warn.
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "guest-pv/xen/hypercall.h"
+
+namespace pvmmu::guest {
+
+enum class lazy_mode : u8 { none = 0, mmu = 1, cpu = 2 };
+
+inline constexpr unsigned MC_BATCH = 32;            ///< entries, and callbacks
+inline constexpr unsigned MC_ARGS = MC_BATCH * 16;  ///< bytes
+
+/// One CPU's buffer.
+class mc_buffer {
+ public:
+  mc_buffer() {
+    updates_.reserve(MC_ARGS / sizeof(mmu_update_t));
+    ops_.reserve(MC_BATCH);
+    entries_.reserve(MC_BATCH);
+  }
+
+  bool full(unsigned bytes) const { return entries_.size() == MC_BATCH || rounded_args() + bytes >= MC_ARGS; }
+  bool can_extend(u32 op, unsigned bytes) const {
+    return !entries_.empty() && entries_.back().op == op && argidx_ + bytes < MC_ARGS;
+  }
+  void add_update(const mmu_update_t& update, bool extend, std::string_view caller);
+  void add_op(const mmuext_op_t& op, unsigned bytes, bool extend, std::string_view caller);
+  void add_va_mapping(const update_va_mapping_call& call, std::string_view caller);
+  void add_callback(std::function<void()> fn) { callbacks_.push_back(std::move(fn)); }
+  std::size_t callbacks() const { return callbacks_.size(); }
+
+  void flush(xen_hypercall& xen);
+
+ private:
+  struct entry {
+    u32 op = 0;
+    unsigned args = 0;   ///< where its arguments start, in bytes
+    unsigned first = 0;  ///< … and in `updates_` or `ops_`
+    unsigned count = 0;
+    update_va_mapping_call va_mapping{};
+    std::string_view caller{};
+  };
+
+  unsigned rounded_args() const { return (argidx_ + 7) / 8 * 8; }
+  entry& open(u32 op, unsigned bytes, std::string_view caller);
+  hypercall call_of(const entry& e) const;
+  u64 first_argument(const entry& e, vcpu_id_t cpu) const;
+  void report(processor& cpu, const std::vector<multicall_entry>& done) const;
+
+  std::vector<entry> entries_;
+  std::vector<mmu_update_t> updates_;
+  std::vector<mmuext_op_t> ops_;
+  unsigned argidx_ = 0;  ///< bytes
+  std::vector<std::function<void()>> callbacks_;
+};
+
+/// The calls that Linux's code makes on the current CPU's buffer.
+class multicalls {
+ public:
+  multicalls(xen_hypercall& xen, u32 vcpus) : xen_(xen), buffers_(vcpus), lazy_(vcpus, lazy_mode::none) {}
+
+  /// xen_extend_mmu_update
+  void extend_mmu_update(const mmu_update_t& update, std::string_view caller);
+  /// xen_extend_mmuext_op
+  void extend_mmuext_op(const mmuext_op_t& op, std::string_view caller);
+  /// __xen_mc_entry with an mmuext_op: an entry of its own. `mask_bytes`: of the vCPU mask that lies behind it.
+  void new_mmuext_op(const mmuext_op_t& op, std::string_view caller, unsigned mask_bytes = 0);
+  /// __xen_mc_entry with MULTI_update_va_mapping
+  void update_va_mapping(u64 va, u64 val, u64 flags, std::string_view caller);
+  /// xen_mc_callback: runs `fn` when the batch has been flushed.
+  void callback(std::function<void()> fn);
+
+  /// xen_mc_issue: flushes unless the CPU is in lazy mode `mode`; `none` always flushes.
+  void issue(lazy_mode mode);
+  /// xen_mc_flush
+  void flush() { buffer().flush(xen_); }
+
+  /// paravirt_get_lazy_mode: none in interrupts, whatever they interrupted.
+  lazy_mode get_lazy_mode() const;
+  void set_lazy_mode(lazy_mode mode) { lazy_[xen_.cpu().smp_processor_id()] = mode; }
+
+ private:
+  mc_buffer& buffer() { return buffers_[xen_.cpu().smp_processor_id()]; }
+  void make_room(unsigned bytes) {
+    if (buffer().full(bytes)) flush();
+  }
+
+  xen_hypercall& xen_;
+  std::vector<mc_buffer> buffers_;
+  std::vector<lazy_mode> lazy_;
+};
+
+}  // namespace pvmmu::guest
