@@ -10,7 +10,10 @@
 namespace pvmmu::xen {
 
 inline constexpr unsigned gdt_frames_max = 14;  ///< FIRST_RESERVED_GDT_PAGE (xen public/arch-x86/xen.h)
-inline constexpr unsigned ldt_frames_max = 16;
+
+/// The frames in which Xen keeps each domain's per-domain mappings: L4 slot 260 leads there.
+inline constexpr u64 first_perdomain_frame = 384;
+inline constexpr u64 perdomain_frames = 128;
 
 struct vcpu {
   vcpu_id_t id = 0;
@@ -29,18 +32,10 @@ struct vcpu {
 
   u64 ldt_base = 0;
   u32 ldt_ents = 0;
-  std::array<mfn_t, ldt_frames_max> ldt_frames{};  ///< 0: not mapped
   u32 gdt_ents = 0;
   std::array<mfn_t, gdt_frames_max> gdt_frames{};
 
   u32 tlbflush_time = 0;  ///< when this vCPU's processor last flushed, on the machine's flush clock
-};
-
-/// Frames first … last, both included.
-struct mfn_range {
-  mfn_t first;
-  mfn_t last;
-  bool contains(mfn_t mfn) const { return first <= mfn && mfn <= last; }
 };
 
 struct domain {
@@ -55,6 +50,7 @@ struct domain {
   u64 tot_pages = 0;
   u32 page_list = 0;  ///< first frame of the list, 0: none
   u64 nr_l4_pages = 0;
+  pte_t perdomain_l4e = 0;            ///< what slot 260 of its L4s holds
   std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
   std::vector<std::unique_ptr<vcpu>> vcpus;
 
@@ -71,11 +67,14 @@ struct domain {
 /// xsm_default_action(XSM_TARGET): may `source` act on `target` (xen 4.17 xsm/dummy.h:74).
 inline bool xsm_target(const domain& source, const domain& target) { return &source == &target || source.privileged; }
 
+/// vcpu_destroy_pagetables and pv_destroy_gdt: drops what the vCPU holds (xen 4.17 mm.c:3206).
+void vcpu_destroy(machine& m, vcpu& v);
+
 /// Xen's domain_crash: the guest runs no more. What it has done stays as it is until the domain is destroyed.
 void domain_crash(domain& d);
 
-/// domain_kill: drops every reference that the domain holds and frees its frames (xen 4.17 domain.c:2299).
-/// Frames that others still reference stay allocated to nobody's list until those references go.
+/// domain_kill: drops every reference that the domain holds and frees its frames (xen 4.17 domain.c:2299). A frame that
+/// another domain still references is freed with that reference.
 void domain_relinquish_resources(domain& d);
 
 }  // namespace pvmmu::xen

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +24,13 @@ namespace pvmmu::xen {
 
 struct domain;
 struct vcpu;
+
+/// Frames first … last, both included.
+struct mfn_range {
+  mfn_t first;
+  mfn_t last;
+  bool contains(mfn_t mfn) const { return first <= mfn && mfn <= last; }
+};
 
 /// Xen's own performance counters, by its own names, and the work behind them (entries, flushes).
 struct counters {
@@ -74,11 +82,16 @@ class machine {
   u64* words(mfn_t mfn) { return memory_ + mfn.n * entries_per_table; }
   const u64* words(mfn_t mfn) const { return memory_ + mfn.n * entries_per_table; }
 
-  /// Gives `frames` contiguous free frames to `d` (count 1, allocated, no type, zeroed); nothing if there is no such
-  /// run.
-  std::optional<mfn_t> alloc_domheap_pages(domain& d, u64 frames);
+  /// Gives a free frame to `d`: count 1, allocated, no type, zeroed. Nothing if memory is out. Frames that were never
+  /// used before come in ascending order.
+  std::optional<mfn_t> alloc_domheap_page(domain& d);
+  /// Makes `d` the owner of a frame that nobody owns, whatever its counts: how a snapshot is loaded.
+  void adopt_page(domain& d, mfn_t mfn);
   /// The last reference is gone: back to the heap.
   void free_domheap_page(page_info& pg);
+
+  /// Whether MMIO there may only be read, whatever the guest asks (Xen's mmio_ro_ranges).
+  bool mmio_read_only(mfn_t mfn) const;
 
   // ---- every change of state
   void set_count_info(page_info& pg, u64 value) {
@@ -148,16 +161,25 @@ class machine {
   void remove_domain(domid_t domid);
 
   // ---- flushes: accounted, with Xen's flush clock (xen 4.17 flushtlb.c)
+  /// Flushes everything in the TLBs of `vcpus`; none is no flush.
   void flush_tlb(domain& d, u64 vcpus, flush_reason reason);
+  /// Flushes the translation of one page; none is no flush.
+  void flush_tlb_one(u64 vcpus, u64 va);
   void set_tlbflush_timestamp(page_info& pg) { pg.aux = tlbflush_clock_; }
   /// The vCPUs of `vcpus` that may still hold translations from before `pg` was stamped.
   u64 tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const;
 
   bool hypercall_preempt_check() { return preemption_ && preemption_->check(); }
-  void preempt_by(preemption* p) { preemption_ = p; }
+  /// Lets `p` answer the preemption checks from now on; nullptr: never preempted. Returns who did so before.
+  preemption* preempt_by(preemption* p) { return std::exchange(preemption_, p); }
 
   vcpu* current = nullptr;
   counters perfc;
+
+  std::vector<mfn_range> mmio_ro_ranges;
+
+  /// What Xen puts into slots 256-271 of every L4, but for 258 (the L4 itself) and 260 (the domain's own).
+  std::array<pte_t, last_xen_slot - first_xen_slot + 1> xen_l4_slots{};
 
  private:
   void print(const std::string& line);

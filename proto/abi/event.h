@@ -19,7 +19,7 @@ enum class event_kind : u8 {
   m2p,           ///< machine-to-phys of mfn: old → value
   validated,     ///< table mfn passed validation as level `slot`; value = entries that took a reference
   devalidated,   ///< table mfn was taken down from level `slot`; value = entries whose reference was dropped
-  flush,         ///< TLB flush: value = set of vCPUs, old = `flush_reason`, va in mfn field unused
+  flush,          ///< TLB flush: value = set of vCPUs, old = `flush_reason`, slot = 1 if of one page only, number mfn.n
   cr3,           ///< vCPU `slot` loads mfn: old → value (mfns); kernel table
   cr3_user,      ///< the same for the user table
   continuation,  ///< the call was preempted and goes on: value = entries left

@@ -53,6 +53,9 @@ inline constexpr unsigned first_xen_slot = 256;
 inline constexpr unsigned last_xen_slot = 271;
 constexpr bool is_guest_l4_slot(unsigned slot) { return slot < first_xen_slot || slot > last_xen_slot; }
 
+/// Whether bits 63 to 47 are all alike: the processor takes no other address.
+constexpr bool is_canonical(u64 va) { return va + (u64{1} << 47) < u64{1} << 48; }
+
 /// Whether a guest may name this address: canonical and outside Xen's slots (xen 4.17 asm/x86_64/uaccess.h __addr_ok).
 constexpr bool addr_ok(u64 va) { return va < (u64{1} << 47) || va >= 0xffff880000000000; }
 

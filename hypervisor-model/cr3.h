@@ -1,0 +1,16 @@
+#pragma once
+// Loading page tables: what MMUEXT_NEW_BASEPTR and NEW_USER_BASEPTR do (xen 4.17 mm.c:3283, 3677).
+
+#include "hypervisor-model/domain.h"
+#include "hypervisor-model/outcome.h"
+
+namespace pvmmu::xen {
+
+/// new_guest_cr3: takes the new L4, loads it, drops the old one. Errors: -EINVAL or what validating it comes to;
+/// -ERESTART: preempted, call again.
+outcome new_guest_cr3(machine& m, vcpu& curr, mfn_t mfn);
+
+/// The same for user mode's table; 0 unloads it.
+outcome new_user_baseptr(machine& m, vcpu& curr, mfn_t mfn);
+
+}  // namespace pvmmu::xen

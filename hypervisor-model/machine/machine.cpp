@@ -1,0 +1,186 @@
+#include "hypervisor-model/machine/machine.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <stdexcept>
+
+#include "hypervisor-model/domain.h"
+
+namespace pvmmu::xen {
+namespace {
+
+constexpr u64 frames_min = 1024;
+constexpr u64 frames_max = u64{1} << 28;
+
+/// The first MiB is I/O space to every domain (xen 4.17 mm.c arch_init_memory).
+constexpr u64 dom_io_frames = 256;
+/// Xen keeps the frames after it to itself; guests get what follows.
+constexpr u64 first_heap_frame = 512;
+constexpr u64 ro_m2p_l3_frame = dom_io_frames;
+
+const machine_config& checked(const machine_config& config) {
+  if (config.frames < frames_min || config.frames > frames_max) {
+    throw std::invalid_argument(
+        fmt::format("a machine has {} to {} frames of 4 KiB, not {}", frames_min, frames_max, config.frames));
+  }
+  return config;
+}
+
+}  // namespace
+
+machine::machine(const machine_config& config)
+    : config_(checked(config)),
+      frame_table_memory_(config.frames * sizeof(page_info)),
+      ram_(config.frames * PAGE_SIZE),
+      m2p_memory_(config.frames * sizeof(u64)),
+      frames_(static_cast<page_info*>(frame_table_memory_.data())),
+      memory_(static_cast<u64*>(ram_.data())),
+      m2p_(static_cast<u64*>(m2p_memory_.data())),
+      next_unused_(first_heap_frame),
+      dom_xen_(std::make_unique<domain>(*this, DOMID_XEN, domain_kind::domU)),
+      dom_io_(std::make_unique<domain>(*this, DOMID_IO, domain_kind::domU)) {
+  for (u64 n = 0; n < dom_io_frames; ++n) {
+    frames_[n].owner = dom_io_->owner();
+    frames_[n].count_info = PGC_allocated | 1;
+  }
+  constexpr u64 hypervisor_ro = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | PAGE_NX;
+  constexpr u64 hypervisor_rw = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY;
+  xen_l4_slots[0] = make_pte({ro_m2p_l3_frame}, hypervisor_ro);
+  for (unsigned slot = 261; slot <= last_xen_slot; ++slot) {
+    xen_l4_slots[slot - first_xen_slot] = make_pte({ro_m2p_l3_frame + slot - 260}, hypervisor_rw);
+  }
+}
+
+machine::~machine() = default;
+
+std::optional<mfn_t> machine::alloc_domheap_page(domain& d) {
+  mfn_t mfn{free_list_};
+  if (free_list_ != 0) {
+    free_list_ = page(mfn).next;
+    std::memset(words(mfn), 0, PAGE_SIZE);
+  } else if (next_unused_ < config_.frames) {
+    mfn.n = next_unused_++;
+  } else {
+    return std::nullopt;
+  }
+  page_info& pg = page(mfn);
+  pg.owner = d.owner();
+  set_type_info(pg, 0);
+  set_count_info(pg, PGC_allocated | 1);
+  link(d, pg);
+  return mfn;
+}
+
+void machine::free_domheap_page(page_info& pg) {
+  domain* d = page_owner(pg);
+  assert(d && pg.ref_count() == 0 && "only an owned frame without references is freed");
+  unlink(*d, pg);
+  set_tlbflush_timestamp(pg);
+  set_count_info(pg, PGC_state_free);
+  set_type_info(pg, 0);
+  pg.owner = owner_none;
+  pg.next = free_list_;
+  pg.prev = 0;
+  free_list_ = static_cast<u32>(mfn_of(pg).n);
+}
+
+void machine::link(domain& d, page_info& pg) {
+  const auto n = static_cast<u32>(mfn_of(pg).n);
+  pg.prev = 0;
+  pg.next = d.page_list;
+  if (d.page_list != 0) frames_[d.page_list].prev = n;
+  d.page_list = n;
+  ++d.tot_pages;
+}
+
+void machine::unlink(domain& d, page_info& pg) {
+  if (pg.prev != 0) {
+    frames_[pg.prev].next = pg.next;
+  } else {
+    d.page_list = pg.next;
+  }
+  if (pg.next != 0) frames_[pg.next].prev = pg.prev;
+  --d.tot_pages;
+}
+
+void machine::adopt_page(domain& d, mfn_t mfn) {
+  page_info& pg = page(mfn);
+  assert(pg.owner == owner_none && "a frame has one owner");
+  pg.owner = d.owner();
+  link(d, pg);
+  next_unused_ = std::max(next_unused_, mfn.n + 1);
+}
+
+bool machine::mmio_read_only(mfn_t mfn) const {
+  return std::ranges::any_of(mmio_ro_ranges, [mfn](const mfn_range& r) { return r.contains(mfn); });
+}
+
+void machine::set_gpfn_from_mfn(mfn_t mfn, u64 pfn) {
+  notify({event_kind::m2p, 0, mfn, m2p_[mfn.n], pfn, {}});
+  m2p_[mfn.n] = pfn;
+}
+
+u64 machine::gpfn_from_mfn(mfn_t mfn) const { return mfn.n < config_.frames ? m2p_[mfn.n] : INVALID_PFN.n; }
+
+void machine::print(const std::string& line) { notify({event_kind::message, 0, {}, 0, 0, "(XEN) " + line}); }
+
+std::string machine::current_name() const {
+  return current ? fmt::format("d{}v{}", current->dom->domid, current->id) : "d[IDLE]v0";
+}
+
+domain* machine::find_domain(domid_t domid) {
+  const auto found = std::ranges::find(domains_, domid, [](const auto& d) { return d->domid; });
+  return found == domains_.end() ? nullptr : found->get();
+}
+
+domain* machine::page_owner(const page_info& pg) {
+  if (pg.owner == owner_none || pg.owner == owner_hole) return nullptr;
+  if (current && pg.owner == current->dom->owner()) return current->dom;  // nearly always
+  if (pg.owner == dom_io_->owner()) return dom_io_.get();
+  if (pg.owner == dom_xen_->owner()) return dom_xen_.get();
+  return find_domain(static_cast<domid_t>(pg.owner - 1));
+}
+
+domain& machine::add_domain(domain_kind kind) {
+  domid_t domid = 0;
+  while (find_domain(domid)) ++domid;
+  assert(domid < DOMID_FIRST_RESERVED);
+  domains_.push_back(std::make_unique<domain>(*this, domid, kind));
+  return *domains_.back();
+}
+
+void machine::remove_domain(domid_t domid) {
+  const auto found = std::ranges::find(domains_, domid, [](const auto& d) { return d->domid; });
+  assert(found != domains_.end());
+  domain_relinquish_resources(**found);
+  domains_.erase(found);
+}
+
+void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {
+  if (vcpus == 0) return;
+  ++perfc.flushes;
+  ++tlbflush_clock_;
+  for (u64 rest = vcpus; rest != 0; rest &= rest - 1) {
+    d.vcpus[static_cast<unsigned>(std::countr_zero(rest))]->tlbflush_time = tlbflush_clock_;
+  }
+  notify({event_kind::flush, 0, {}, static_cast<u64>(reason), vcpus, {}});
+}
+
+void machine::flush_tlb_one(u64 vcpus, u64 va) {
+  if (vcpus == 0) return;
+  ++perfc.flushes;
+  notify({event_kind::flush, 1, {va >> PAGE_SHIFT}, static_cast<u64>(flush_reason::guest), vcpus, {}});
+}
+
+u64 machine::tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const {
+  u64 mask = 0;
+  for (u64 rest = vcpus; rest != 0; rest &= rest - 1) {
+    const u32 flushed = d.vcpus[static_cast<unsigned>(std::countr_zero(rest))]->tlbflush_time;
+    if (flushed <= pg.aux && pg.aux <= tlbflush_clock_) mask |= rest & ~(rest - 1);
+  }
+  return mask;
+}
+
+}  // namespace pvmmu::xen

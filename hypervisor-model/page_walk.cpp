@@ -1,0 +1,50 @@
+#include "hypervisor-model/page_walk.h"
+
+namespace pvmmu::xen {
+
+std::optional<mfn_t> find_l1(const machine& m, mfn_t root, u64 va) {
+  mfn_t table = root;
+  for (unsigned level = 4; level > 1; --level) {
+    if (!m.mfn_valid(table) || table.n == 0) return std::nullopt;
+    const pte_t e = m.words(table)[table_slot(va, level)];
+    if (!present(e) || (level < 4 && (e & PAGE_PSE))) return std::nullopt;
+    table = pte_mfn(e);
+  }
+  return table;
+}
+
+translation walk(const machine& m, mfn_t root, u64 va) {
+  translation t;
+  t.table = root;
+  for (unsigned level = 4;; --level) {
+    if (!m.mfn_valid(t.table) || t.table.n == 0) return t;
+    t.level = level;
+    t.slot = table_slot(va, level);
+    const pte_t e = m.words(t.table)[t.slot];
+    if (!present(e)) return t;
+    t.writable = t.writable && (e & PAGE_RW);
+    t.user = t.user && (e & PAGE_USER);
+    const bool superpage = level > 1 && level < 4 && (e & PAGE_PSE);
+    if (level == 1 || superpage) {
+      t.present = true;
+      t.frame = pte_mfn(e) + ((va & (entry_span(level) - 1)) >> PAGE_SHIFT);
+      return t;
+    }
+    t.table = pte_mfn(e);
+  }
+}
+
+void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write) {
+  mfn_t table = root;
+  for (unsigned level = 4;; --level) {
+    const unsigned slot = table_slot(va, level);
+    const pte_t e = m.words(table)[slot];
+    const bool last = level == 1 || (level < 4 && (e & PAGE_PSE));
+    const pte_t marked = e | PAGE_ACCESSED | (last && write ? PAGE_DIRTY : 0);
+    if (marked != e) m.write_pte(table, slot, marked);
+    if (last) return;
+    table = pte_mfn(e);
+  }
+}
+
+}  // namespace pvmmu::xen

@@ -1,0 +1,29 @@
+#pragma once
+// The processor's walk through a guest's page tables.
+
+#include <optional>
+
+#include "hypervisor-model/machine/machine.h"
+
+namespace pvmmu::xen {
+
+/// The L1 that maps `va` under the L4 `root`, if L4, L3 and L2 entries are present and no superpage is in the way.
+std::optional<mfn_t> find_l1(const machine& m, mfn_t root, u64 va);
+
+/// Where a walk ends.
+struct translation {
+  bool present = false;  ///< every level had a present entry
+  bool writable = true;  ///< RW at every level
+  bool user = true;      ///< U at every level: ring 3, where PV guests run, needs it
+  mfn_t frame;           ///< of the address, if present
+  mfn_t table;           ///< that holds the last entry looked at
+  unsigned slot = 0;
+  unsigned level = 0;
+};
+
+translation walk(const machine& m, mfn_t root, u64 va);
+
+/// What the processor notes in the entries of a walk that allowed an access: accessed at each level, dirty in the last.
+void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write);
+
+}  // namespace pvmmu::xen
