@@ -1,0 +1,165 @@
+#pragma once
+// What the host asks of the probe, a PV guest on the real Xen, and what it answers: the bytes of the module that Xen
+// hands to it, and the bytes of the results that it leaves in memory. Freestanding: both sides include it.
+//
+//   module    module_header, then nr_programs × program
+//   program   program_header, nr_contents × content, nr_calls × call
+//   call      call_header, nr_blobs × (blob_header, nr_words × word)
+//
+//   results   results_header, then for every program that was begun:
+//             program_result, nr_names × u64 mfn, then for every call that returned: call_result, nr_out × u64
+//
+// A program knows no machine address. It names frames by index and places by slot; the probe puts the numbers in.
+//
+// What the probe does for a program
+//   1. It takes nr_frames fresh frames of the domain. Each is one that nothing maps. All but the last nr_untouched are
+//      mapped at a scratch address, zeroed, filled with `contents`, and unmapped again: they begin with count
+//      allocated|1 and type writable|validated|0. The untouched ones are zero and begin with allocated|1 and type 0:
+//      they were mapped read-only alone, to see that they are zero.
+//   2. It takes one frame more, zeroed as the others: `name_window_l1`, and writes it into an empty slot of an L2 of
+//      its own (flags P|RW|U|A|D; by mmu_update). So the program has a window of 512 pages that is empty, at an
+//      address that no program before it used; the window's L1 has count allocated|2 and type l1|validated|1.
+//   3. It makes the calls, in order. A blob lies in guest memory so that it ends at a page that is not mapped:
+//      whatever Xen reads beyond it is -EFAULT.
+//   4. It goes back to its own page tables, without a user table, GDT, or LDT, and with the vm_assists that it started
+//      with: NEW_BASEPTR(its L4), NEW_USER_BASEPTR(0), SET_LDT(0, 0), set_gdt(0 entries), vm_assist(disable, each that
+//      can be), none of it reported. The window stays as the program left it.
+
+#include "proto/abi/types.h"
+
+namespace pvmmu::probe {
+
+inline constexpr u64 module_magic = 0x3170626f72705650;   ///< "PVprobp1" in memory
+inline constexpr u64 results_magic = 0x3172626f72705650;  ///< "PVprobr1"
+inline constexpr u32 format_version = 1;
+
+inline constexpr u32 max_frames = 1024;     ///< of a program: fresh frames and adopted ones together
+inline constexpr u32 max_blobs = 40;        ///< of a call
+inline constexpr u32 max_blob_words = 512;  ///< of a blob but the first: a page
+inline constexpr u32 max_first_blob_words = 2048;
+inline constexpr u32 max_args = 5;
+inline constexpr u32 window_slots = 512;
+
+/// What is added to a word's value.
+enum class word_kind : u16 {
+  plain,     ///< nothing
+  maddr,     ///< the machine address of frame `index`: for entries and for mmu_update's ptr
+  mfn,       ///< its number
+  window,    ///< the virtual address of slot `index` of the program's window
+  blob,      ///< the virtual address of blob `index` of this call
+  unmapped,  ///< a virtual address where nothing is mapped, page-aligned, with 64 KiB of nothing behind it
+  l4_entry,  ///< the contents of slot `index` of the probe's own L4, as they were before the first program
+};
+
+/// Frames that a program did not ask for, by index. All of the domain but the last.
+enum frame_name : u32 {
+  name_window_l1 = 0x10000,  ///< the L1 of the program's window
+  name_window_l2,            ///< the L2 above it; up to 512 programs in a row have the same
+  name_window_l3,            ///< the L3 above that: the same for all
+  name_probe_l4,             ///< what cr3 leads to
+  name_shared_info,          ///< Xen's own page that the domain may write
+  name_m2p,                  ///< the first of the frames that MMUEXT/XENMEM_machphys_mfn_list names: DOMID_XEN's
+};
+
+struct word {
+  u64 value = 0;
+  word_kind kind = word_kind::plain;
+  u16 pad = 0;
+  u32 index = 0;
+};
+static_assert(sizeof(word) == 16);
+
+struct module_header {
+  u64 magic = module_magic;
+  u32 version = format_version;
+  u32 nr_programs = 0;
+  u64 bytes = 0;  ///< of the module, with this header
+};
+
+struct program_header {
+  u32 bytes = 0;         ///< of the program, with this header
+  u32 nr_frames = 0;     ///< fresh frames: indices 0 … nr_frames - 1
+  u32 nr_untouched = 0;  ///< the last of them begin without a type
+  u32 nr_names = 0;      ///< nr_frames, and those that calls adopt, after them
+  u32 nr_contents = 0;
+  u32 nr_calls = 0;
+};
+
+/// Fills slots `slot` … `slot + nr - 1` of a fresh frame.
+struct content {
+  u32 frame = 0;
+  u16 slot = 0;
+  u16 nr = 1;
+  word value;
+};
+static_assert(sizeof(content) == 24);
+
+enum class call_kind : u32 {
+  hypercall,  ///< op = its number, args = its arguments
+  access,     ///< op = access_op | bytes << 8; args = va, value, expected
+};
+
+/// A load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the address.
+enum class access_op : u8 { read, write, xchg, cmpxchg };
+
+struct call_header {
+  call_kind kind = call_kind::hypercall;
+  u32 nr_blobs = 0;
+  u64 op = 0;
+  word args[max_args];
+  // Adopts frames: after a result n > 0 the first n words of blob `adopt_blob` are frames `adopt_first` and following.
+  u32 adopt_blob = no_adoption;
+  u32 adopt_first = 0;
+
+  static constexpr u32 no_adoption = ~u32{0};
+};
+static_assert(sizeof(call_header) == 104);
+
+enum blob_flags : u32 {
+  blob_out = 1,  ///< its words are reported after the call
+};
+
+struct blob_header {
+  u32 nr_words = 0;
+  u32 bytes = 0;  ///< that are in guest memory, 8 × nr_words or up to 7 less
+  u32 flags = 0;
+  u32 pad = 0;
+};
+
+// ---- results
+
+enum class probe_state : u32 { running = 1, done = 2, failed = 3 };
+
+struct results_header {
+  u64 magic = results_magic;
+  u32 version = format_version;
+  probe_state state = probe_state::running;
+  u32 nr_programs = 0;  ///< that have ended
+  u32 nr_begun = 0;     ///< nr_programs, or one more
+  u64 bytes = 0;        ///< of the results, with this header; programs that have not ended are not counted
+  u64 probe_l4_mfn = 0;
+  u64 window_l3_mfn = 0;
+  u64 shared_info_mfn = 0;
+  u64 m2p_mfn = 0;
+};
+
+struct program_result {
+  u32 nr_names = 0;  ///< as asked; of frames that were not adopted the mfn is all ones
+  u32 nr_calls = 0;
+  u64 window_va = 0;
+  u64 window_l1_mfn = 0;
+  u64 window_l2_mfn = 0;
+};
+
+struct call_result {
+  s64 result = 0;  ///< hypercall: what it returned; access: the value that was there
+  u64 cr2 = 0;     ///< of the fault
+  u32 error_code = 0;
+  u16 vector = no_fault;  ///< of the exception that the access raised: 13 or 14
+  u16 nr_out = 0;         ///< words that follow: those of the blobs with blob_out, in order
+
+  static constexpr u16 no_fault = 0xffff;
+};
+static_assert(sizeof(call_result) == 24);
+
+}  // namespace pvmmu::probe

@@ -1,0 +1,183 @@
+#pragma once
+// A conformance program: fresh frames, what lies in them, and calls on them; and what the real Xen answered. No machine
+// address occurs in it, so the same program runs on the real Xen (lab.h) and on the model.
+//
+//   program p{.nr_frames = 2};
+//   p.contents.push_back({.frame = 0, .slot = 3, .value = pte_to(1, PAGE_PRESENT | PAGE_RW)});
+//   p.calls.push_back(mmuext_op{.uops = {{.cmd = MMUEXT_PIN_L1_TABLE, .arg1 = mfn_of_frame(0)}}, .count = 1});
+//
+// What a frame begins with, the window and the names of frames: tests/conformance/probe/program.h.
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "proto/abi/hypercall.h"
+#include "proto/abi/pte.h"
+#include "tests/conformance/probe/program.h"
+
+namespace pvmmu::lab {
+
+using probe::content;
+using probe::word;
+using probe::word_kind;
+
+constexpr word plain(u64 value) { return {.value = value}; }
+/// An entry that leads to a frame.
+constexpr word pte_to(u32 frame, u64 flags) { return {.value = flags, .kind = word_kind::maddr, .index = frame}; }
+/// mmu_update's `ptr` for an entry of a table.
+constexpr word entry_of(u32 table, u32 slot, u32 cmd = MMU_NORMAL_PT_UPDATE) {
+  return {.value = slot * u64{8} + cmd, .kind = word_kind::maddr, .index = table};
+}
+constexpr word mfn_of_frame(u32 frame) { return {.kind = word_kind::mfn, .index = frame}; }
+/// A virtual address in the program's window.
+constexpr word window_va(u32 slot, u64 offset = 0) {
+  return {.value = offset, .kind = word_kind::window, .index = slot};
+}
+/// What the probe's own L4 holds there: without its slots no other L4 can run the probe.
+constexpr word probe_l4_entry(u32 slot) { return {.kind = word_kind::l4_entry, .index = slot}; }
+
+struct mmu_update_entry {
+  word ptr;
+  word val;
+};
+
+/// A list may be shorter than its count: what lies beyond it cannot be read.
+struct mmu_update {
+  std::vector<mmu_update_entry> ureqs{};
+  u32 count = 0;
+  bool null_list = false;
+  done_arg pdone{};  ///< `where` and `value`, in
+  u32 foreigndom = DOMID_SELF;
+};
+
+struct mmuext_entry {
+  u32 cmd = 0;
+  word arg1{};
+  word arg2{};
+  /// MULTI: `arg2` points to these bits; to memory that cannot be read if they are nothing. Other commands: not looked
+  /// at.
+  vcpumask_arg vcpumask{};
+};
+
+struct mmuext_op {
+  std::vector<mmuext_entry> uops{};
+  u32 count = 0;
+  bool null_list = false;
+  done_arg pdone{};
+  u32 foreigndom = DOMID_SELF;
+};
+
+struct update_va_mapping {
+  word va;
+  word val;
+  u64 flags = 0;                         ///< if its scope is neither local nor UVMF_ALL, only bits 1:0 matter, and:
+  bool mask_scope = false;               ///< the scope is a pointer to a mask:
+  vcpumask_arg vcpumask{};               ///< its bits, or memory that cannot be read
+  std::optional<domid_t> otherdomain{};  ///< update_va_mapping_otherdomain of this domain
+};
+
+struct set_gdt {
+  std::vector<word> frame_list{};
+  bool null_list = false;
+  u32 entries = 0;
+};
+
+struct update_descriptor {
+  word maddr;
+  u64 desc = 0;
+};
+
+struct vm_assist {
+  u32 cmd = 0;
+  u32 type = 0;
+};
+
+/// Any call, as words in guest memory: args may point to blobs. For memory_op, grant_table_op and what comes.
+struct blob {
+  std::vector<word> words;
+  bool out = false;  ///< report its words after the call
+};
+struct raw_call {
+  u64 op = 0;
+  std::vector<word> args{};
+  std::vector<blob> blobs{};
+  /// After a result n > 0 the first n words of this blob are frames, known as `adopt_first` and following from then on.
+  std::optional<u32> adopt_blob{};
+  u32 adopt_first = 0;
+};
+
+using simple_call =
+    std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist, raw_call>;
+
+struct multicall {
+  std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
+  u32 nr_calls = 0;
+  bool null_list = false;
+};
+
+/// A load or store by the guest's kernel, in the window or anywhere.
+struct memory_access {
+  probe::access_op op = probe::access_op::read;
+  u8 bytes = 8;
+  word va{};
+  word value{};
+  word expected{};
+};
+
+using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist, raw_call,
+                          multicall, memory_access>;
+
+struct program {
+  u32 nr_frames = 0;
+  u32 nr_untouched = 0;  ///< the last of them
+  u32 nr_adopted = 0;    ///< names beyond nr_frames that calls may give to frames
+  std::vector<content> contents{};
+  std::vector<call> calls{};
+};
+
+// ---- answers
+
+struct fault {
+  u16 vector = 0;  ///< 13 or 14
+  u32 error_code = 0;
+  u64 cr2 = 0;  ///< of a #PF
+};
+
+/// What one entry of a multicall answered.
+struct entry_answer {
+  s64 result = 0;
+  std::optional<u32> done{};
+};
+
+struct answer {
+  s64 result = 0;                         ///< of a hypercall
+  u64 value = 0;                          ///< of an access: what was there
+  std::optional<u32> done{};              ///< what lies at a writable `pdone` after the call (it held `value` before)
+  std::vector<entry_answer> entries{};    ///< of a multicall: one for each entry that was sent
+  std::vector<std::vector<u64>> blobs{};  ///< of a raw_call: those that are out
+  std::optional<fault> taken{};           ///< of an access
+};
+
+struct program_answer {
+  enum class state {
+    ended,
+    crashed,  ///< Xen crashed the domain, or died, at the call after those that have an answer
+    not_run,
+  };
+  state how = state::not_run;
+  std::vector<answer> calls{};
+  std::vector<std::optional<mfn_t>> frames{};  ///< where each name lay; nothing for one that was never adopted
+  u64 window_va = 0;
+  mfn_t window_l1{};
+  mfn_t window_l2{};
+  mfn_t window_l3{};
+  mfn_t probe_l4{};
+  mfn_t shared_info{};
+  mfn_t m2p{};
+
+  /// A frame by index or by `probe::frame_name`.
+  std::optional<mfn_t> frame(u32 name) const;
+};
+
+}  // namespace pvmmu::lab
