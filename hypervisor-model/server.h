@@ -13,17 +13,9 @@
 #include <memory>
 #include <string>
 
-#include "proto/abi/types.h"
+#include "hypervisor-model/server_options.h"
 
 namespace pvmmu::xen {
-
-/// What one session may use.
-struct server_options {
-  u32 max_sessions = 256;
-  u32 max_domains_per_session = 32;
-  u64 max_pages_per_session = u64{1} << 28;        ///< frames of memory of all its domains
-  u64 max_event_bytes_per_request = u64{1} << 28;  ///< as they are sent; what is beyond is counted, not sent
-};
 
 class server {
  public:

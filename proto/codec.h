@@ -57,12 +57,14 @@ class decoded_call {
 
  private:
   struct sizes;
+  /// Checks everything, so that nothing can go wrong after it.
   static decode_result<void> measure(const wire::hypercall& message, unsigned depth, sizes& total);
-  decode_result<hypercall> take(const wire::hypercall& message);
-  decode_result<hypercall> take(const wire::mmu_update_call& message);
-  decode_result<hypercall> take(const wire::mmuext_op_call& message);
-  decode_result<hypercall> take(const wire::multicall_call& message);
-  decode_result<hypercall> take(const wire::set_gdt_call& message);
+  void reserve(const sizes& total);
+  hypercall take(const wire::hypercall& message);
+  hypercall take(const wire::mmu_update_call& message);
+  hypercall take(const wire::mmuext_op_call& message);
+  hypercall take(const wire::multicall_call& message);
+  hypercall take(const wire::set_gdt_call& message);
 
   hypercall call_;
   std::span<multicall_entry> entries_;  ///< of the outermost multicall, whatever becomes of the call while it runs
@@ -80,10 +82,10 @@ decode_result<long> apply_outcome(const wire::call_outcome& message, hypercall& 
 void encode(const access_request& request, wire::access_request& message);
 decode_result<access_request> decode(const wire::access_request& message);
 void encode(const access_result& result, wire::access_reply& message);
-decode_result<access_result> decode(const wire::access_reply& message);
+access_result decode(const wire::access_reply& message);
 
 void encode(const machine_config& config, wire::machine_config& message);
-decode_result<machine_config> decode(const wire::machine_config& message);
+machine_config decode(const wire::machine_config& message);
 void encode(const domain_config& config, wire::create_domain_request& message);
 decode_result<domain_config> decode(const wire::create_domain_request& message);
 void encode(const start_info& info, wire::start_info& message);

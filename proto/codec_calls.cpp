@@ -1,0 +1,300 @@
+// Hypercalls and what they write: the part of the codec that owns lists.
+
+#include "proto/codec.h"
+
+#include <cassert>
+
+namespace pvmmu {
+
+namespace {
+
+template <class Message>
+void encode_done(const done_arg& done, Message& message) {
+  if (done.where == done_arg::state::absent) return;
+  message.mutable_pdone()->set_unwritable(done.where == done_arg::state::unwritable);
+  message.mutable_pdone()->set_value(done.value);
+}
+
+template <class Message>
+done_arg decode_done(const Message& message) {
+  if (!message.has_pdone()) return {};
+  const auto where = message.pdone().unwritable() ? done_arg::state::unwritable : done_arg::state::writable;
+  return {.where = where, .value = message.pdone().value()};
+}
+
+/// Foreign domains are the exception.
+template <class Message>
+void encode_foreigndom(u32 foreigndom, Message& message) {
+  if (foreigndom != DOMID_SELF) message.set_foreigndom(foreigndom);
+}
+
+template <class Message>
+u32 decode_foreigndom(const Message& message) {
+  return message.has_foreigndom() ? message.foreigndom() : DOMID_SELF;
+}
+
+template <class Message>
+vcpumask_arg decode_vcpumask(const Message& message) {
+  return message.has_vcpumask() ? vcpumask_arg(message.vcpumask()) : std::nullopt;
+}
+
+void encode_call(const update_va_mapping_call& call, wire::update_va_mapping_call& message) {
+  message.set_va(call.va);
+  message.set_val(call.val);
+  message.set_flags(call.flags);
+  if (call.vcpumask) message.set_vcpumask(*call.vcpumask);
+}
+
+update_va_mapping_call decode_call(const wire::update_va_mapping_call& message) {
+  return {.va = message.va(), .val = message.val(), .flags = message.flags(), .vcpumask = decode_vcpumask(message)};
+}
+
+/// Puts each kind of call into the message's field for it.
+struct call_encoder {
+  wire::hypercall& message;
+
+  void operator()(const mmu_update_call& call) const {
+    auto& out = *message.mutable_mmu_update();
+    out.mutable_ureqs()->Reserve(static_cast<int>(call.ureqs.entries.size()));
+    for (const mmu_update_t& u : call.ureqs.entries) {
+      auto& entry = *out.add_ureqs();
+      entry.set_ptr(u.ptr);
+      entry.set_val(u.val);
+    }
+    out.set_null_list(call.ureqs.null);
+    out.set_count(call.count);
+    encode_done(call.pdone, out);
+    encode_foreigndom(call.foreigndom, out);
+  }
+
+  void operator()(const mmuext_op_call& call) const {
+    auto& out = *message.mutable_mmuext_op();
+    for (const mmuext_op_t& op : call.uops.entries) {
+      auto& entry = *out.add_uops();
+      entry.set_cmd(op.cmd);
+      entry.set_arg1(op.arg1);
+      entry.set_arg2(op.arg2);
+      if (op.vcpumask) entry.set_vcpumask(*op.vcpumask);
+    }
+    out.set_null_list(call.uops.null);
+    out.set_count(call.count);
+    encode_done(call.pdone, out);
+    encode_foreigndom(call.foreigndom, out);
+  }
+
+  void operator()(const update_va_mapping_call& call) const { encode_call(call, *message.mutable_update_va_mapping()); }
+
+  void operator()(const update_va_mapping_otherdomain_call& call) const {
+    auto& out = *message.mutable_update_va_mapping_otherdomain();
+    encode_call(call.update, *out.mutable_update());
+    out.set_domid(call.domid);
+  }
+
+  void operator()(const multicall_call& call) const {
+    auto& out = *message.mutable_multicall();
+    for (const multicall_entry& entry : call.call_list) encode(entry.call, *out.add_call_list());
+    out.set_null_list(call.null);
+    out.set_nr_calls(call.nr_calls);
+  }
+
+  void operator()(const set_gdt_call& call) const {
+    auto& out = *message.mutable_set_gdt();
+    out.mutable_frame_list()->Add(call.frame_list.entries.begin(), call.frame_list.entries.end());
+    out.set_null_list(call.frame_list.null);
+    out.set_entries(call.entries);
+  }
+
+  void operator()(const update_descriptor_call& call) const {
+    message.mutable_update_descriptor()->set_maddr(call.maddr);
+    message.mutable_update_descriptor()->set_desc(call.desc);
+  }
+
+  void operator()(const vm_assist_call& call) const {
+    message.mutable_vm_assist()->set_cmd(call.cmd);
+    message.mutable_vm_assist()->set_type(call.type);
+  }
+
+  void operator()(const unknown_call& call) const { message.mutable_unknown()->set_op(call.op); }
+};
+
+/// The pdone of a call that has one, const or not as the call is.
+template <class Call>
+auto* done_of(Call& call) {
+  if (auto* update = std::get_if<mmu_update_call>(&call)) return &update->pdone;
+  auto* ext = std::get_if<mmuext_op_call>(&call);
+  return ext ? &ext->pdone : nullptr;
+}
+
+void put_entries(std::span<const multicall_entry> entries, wire::call_outcome& message);
+
+void put_outcome(const hypercall& call, wire::call_outcome& message) {
+  if (const done_arg* done = done_of(call); done && done->written) message.set_done(done->value);
+  if (const auto* multicall = std::get_if<multicall_call>(&call)) put_entries(multicall->call_list, message);
+}
+
+void put_entries(std::span<const multicall_entry> entries, wire::call_outcome& message) {
+  for (const multicall_entry& entry : entries) {
+    auto& out = *message.add_entries();
+    out.set_result(entry.result);
+    out.set_overwritten(entry.overwritten);
+    put_outcome(entry.call, out);
+  }
+}
+
+}  // namespace
+
+struct decoded_call::sizes {
+  std::size_t ureqs = 0;
+  std::size_t uops = 0;
+  std::size_t frames = 0;
+  std::size_t multicall_entries = 0;
+};
+
+decode_result<void> decoded_call::measure(const wire::hypercall& message, unsigned depth, sizes& total) {
+  switch (message.call_case()) {
+    case wire::hypercall::CALL_NOT_SET:
+      return std::unexpected(
+          "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
+          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist or unknown");
+    case wire::hypercall::kMmuUpdate: total.ureqs += message.mmu_update().ureqs().size(); break;
+    case wire::hypercall::kMmuextOp: total.uops += message.mmuext_op().uops().size(); break;
+    case wire::hypercall::kSetGdt: total.frames += message.set_gdt().frame_list().size(); break;
+    case wire::hypercall::kUpdateVaMappingOtherdomain:
+      if (auto domid = decode_domid(message.update_va_mapping_otherdomain().domid()); !domid)
+        return std::unexpected("update_va_mapping_otherdomain: " + domid.error());
+      break;
+    case wire::hypercall::kMulticall:
+      if (depth == max_multicall_depth)
+        return std::unexpected("multicalls stand in each other more than " + std::to_string(depth) + " deep");
+      total.multicall_entries += message.multicall().call_list().size();
+      for (int i = 0; const wire::hypercall& entry : message.multicall().call_list()) {
+        if (auto ok = measure(entry, depth + 1, total); !ok)
+          return std::unexpected("multicall entry " + std::to_string(i) + ": " + ok.error());
+        ++i;
+      }
+      break;
+    default: break;
+  }
+  return {};
+}
+
+decode_result<void> decoded_call::decode(const wire::hypercall& message) {
+  sizes total;
+  if (auto ok = measure(message, 0, total); !ok) return ok;
+  reserve(total);
+  call_ = take(message);
+  const auto* multicall = std::get_if<multicall_call>(&call_);
+  entries_ = multicall ? multicall->call_list : std::span<multicall_entry>();
+  return {};
+}
+
+/// From here on the lists do not move.
+void decoded_call::reserve(const sizes& total) {
+  ureqs_.clear();
+  uops_.clear();
+  frames_.clear();
+  multicall_entries_.clear();
+  ureqs_.reserve(total.ureqs);
+  uops_.reserve(total.uops);
+  frames_.reserve(total.frames);
+  multicall_entries_.reserve(total.multicall_entries);
+}
+
+hypercall decoded_call::take(const wire::hypercall& message) {
+  switch (message.call_case()) {
+    case wire::hypercall::kMmuUpdate: return take(message.mmu_update());
+    case wire::hypercall::kMmuextOp: return take(message.mmuext_op());
+    case wire::hypercall::kUpdateVaMapping: return decode_call(message.update_va_mapping());
+    case wire::hypercall::kUpdateVaMappingOtherdomain: {
+      const auto& in = message.update_va_mapping_otherdomain();
+      return update_va_mapping_otherdomain_call{decode_call(in.update()), static_cast<domid_t>(in.domid())};
+    }
+    case wire::hypercall::kMulticall: return take(message.multicall());
+    case wire::hypercall::kSetGdt: return take(message.set_gdt());
+    case wire::hypercall::kUpdateDescriptor:
+      return update_descriptor_call{message.update_descriptor().maddr(), message.update_descriptor().desc()};
+    case wire::hypercall::kVmAssist: return vm_assist_call{message.vm_assist().cmd(), message.vm_assist().type()};
+    case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
+    case wire::hypercall::CALL_NOT_SET: break;
+  }
+  assert(!"measured before");
+  return {};
+}
+
+hypercall decoded_call::take(const wire::mmu_update_call& message) {
+  const std::size_t at = ureqs_.size();
+  for (const wire::mmu_update_t& u : message.ureqs()) ureqs_.push_back({u.ptr(), u.val()});
+  return mmu_update_call{.ureqs = {std::span(ureqs_).subspan(at), message.null_list()},
+                         .count = message.count(),
+                         .pdone = decode_done(message),
+                         .foreigndom = decode_foreigndom(message)};
+}
+
+hypercall decoded_call::take(const wire::mmuext_op_call& message) {
+  const std::size_t at = uops_.size();
+  for (const wire::mmuext_op_t& op : message.uops())
+    uops_.push_back({.cmd = op.cmd(), .arg1 = op.arg1(), .arg2 = op.arg2(), .vcpumask = decode_vcpumask(op)});
+  return mmuext_op_call{.uops = {std::span(uops_).subspan(at), message.null_list()},
+                        .count = message.count(),
+                        .pdone = decode_done(message),
+                        .foreigndom = decode_foreigndom(message)};
+}
+
+hypercall decoded_call::take(const wire::multicall_call& message) {
+  const std::size_t at = multicall_entries_.size();
+  const auto size = static_cast<std::size_t>(message.call_list().size());
+  multicall_entries_.resize(at + size);  // of one list side by side, before the lists inside it
+  for (std::size_t i = 0; i < size; ++i) multicall_entries_[at + i].call = take(message.call_list(static_cast<int>(i)));
+  return multicall_call{.call_list = std::span(multicall_entries_).subspan(at, size),
+                        .null = message.null_list(),
+                        .nr_calls = message.nr_calls()};
+}
+
+hypercall decoded_call::take(const wire::set_gdt_call& message) {
+  const std::size_t at = frames_.size();
+  frames_.insert(frames_.end(), message.frame_list().begin(), message.frame_list().end());
+  return set_gdt_call{.frame_list = {std::span(frames_).subspan(at), message.null_list()},
+                      .entries = message.entries()};
+}
+
+void decoded_call::encode_outcome(long result, wire::call_outcome& message) const {
+  message.set_result(result);
+  if (std::holds_alternative<multicall_call>(call_)) return put_entries(entries_, message);
+  put_outcome(call_, message);
+}
+
+void encode(const hypercall& call, wire::hypercall& message) { std::visit(call_encoder{message}, call); }
+
+namespace {
+
+decode_result<void> apply_done(const wire::call_outcome& message, hypercall& call) {
+  if (!message.has_done()) return {};
+  done_arg* done = done_of(call);
+  if (!done || done->where != done_arg::state::writable) return std::unexpected("done of a call that passed none");
+  done->value = message.done();
+  done->written = true;
+  return {};
+}
+
+}  // namespace
+
+decode_result<long> apply_outcome(const wire::call_outcome& message, hypercall& call) {
+  if (auto ok = apply_done(message, call); !ok) return std::unexpected(ok.error());
+  auto* multicall = std::get_if<multicall_call>(&call);
+  const std::size_t expected = multicall ? multicall->call_list.size() : 0;
+  const auto found = static_cast<std::size_t>(message.entries().size());
+  if (found != expected)
+    return std::unexpected("results of " + std::to_string(found) + " multicall entries, expected " +
+                           std::to_string(expected));
+  for (std::size_t i = 0; i < expected; ++i) {
+    const wire::call_outcome& outcome = message.entries(static_cast<int>(i));
+    multicall_entry& entry = multicall->call_list[i];
+    auto result = apply_outcome(outcome, entry.call);
+    if (!result) return result;
+    entry.result = *result;
+    entry.overwritten = outcome.overwritten();
+  }
+  return message.result();
+}
+
+}  // namespace pvmmu
