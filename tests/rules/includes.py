@@ -20,12 +20,14 @@ LAYERS = [
     (r"proto/codec", r"proto/abi/|proto/codec\.h|wire\.pb\.h", (PROTOBUF,)),
     # Audit judges the state, so it knows nothing of the code that makes the state.
     (r"hypervisor-model/audit", r"proto/abi/|hypervisor-model/(machine/|domain\.h|audit\w*\.h)", ("fmt",)),
-    (r"hypervisor-model/machine/", r"proto/abi/|hypervisor-model/machine/", ("fmt", POSIX)),
+    # The hardware; all that it knows of the code above it is the list of domains.
+    (r"hypervisor-model/machine/", r"proto/abi/|hypervisor-model/(machine/|domain\.h)", ("fmt", POSIX)),
     (r"hypervisor-model/server", r"proto/(abi/|codec\.h|framing\.h)|hypervisor-model/|wire\.pb\.h",
      ("fmt", ASIO, PROTOBUF, POSIX)),
     (r"hypervisor-model/", r"proto/abi/|hypervisor-model/(?!server)", ("fmt",)),
     (r"guest-pv/channel_client",
-     r"proto/(abi/|codec\.h|framing\.h)|guest-pv/(hypercalls|channel_client)\.h|wire\.pb\.h", ("fmt", ASIO, PROTOBUF, POSIX)),
+     r"proto/(abi/|codec\.h|framing\.h)|guest-pv/(hypercalls|channel_client)\.h|wire\.pb\.h",
+     ("fmt", ASIO, PROTOBUF, POSIX)),
     (r"guest-pv/xen/", r"proto/abi/|guest-pv/(?!channel_client\.h)", ("fmt",)),
     # kernel.cpp puts a kernel together; the rest of the mm knows a backend by pv_mmu_ops.h alone.
     (r"guest-pv/kernel\.cpp", r"proto/abi/|guest-pv/(?!channel_client\.h)", ("fmt",)),
