@@ -41,9 +41,9 @@ class request_refused : public channel_error {
 /// How a session begins.
 struct session_options {
   /// Nothing: the default machine, or whatever a shared machine is.
-  std::optional<machine_config> machine;
+  std::optional<machine_config> machine{};
   /// Empty: a machine of the session's own. Otherwise one shared with all sessions that name it.
-  std::string machine_name;
+  std::string machine_name{};
   /// Whether the hypervisor tells what each call changes.
   bool events = false;
 };

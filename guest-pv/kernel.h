@@ -4,7 +4,7 @@
 //   kernel k(xen, info, {.profile = find_kernel_profile("6.1")});
 //   k.boot();
 //   mm& p = k.exec_mm(0);                              // a process on vCPU 0, its tables pinned and loaded
-//   k.mmap(p, 0x200000000000, 0x200000, prot::read_write);
+//   k.mmap(0, p, 0x200000000000, 0x200000, prot::read_write);
 //   k.write(0, p, 0x200000000000, 42);                 // page fault, tables, then the store
 //   k.mremap(0, p, 0x200000000000, 0x200000, 0x200000, 0x300000000000);
 //   k.exit_mmap(0, p);
@@ -61,7 +61,7 @@ class kernel {
   void activate_mm(vcpu_id_t cpu, mm& mm);
   /// mm_alloc and activate_mm.
   mm& exec_mm(vcpu_id_t cpu);
-  /// A context switch of `cpu` to a process of `mm`; nullptr: to a kernel thread, which loads init_mm.
+  /// A context switch of `cpu` to a process of `mm`; nullptr: to a kernel thread, which leaves loaded what is loaded.
   void switch_mm(vcpu_id_t cpu, mm* mm);
   /// The last user is gone: references dropped, tables unpinned, everything unmapped and freed. `mm` is gone then.
   void exit_mmap(vcpu_id_t cpu, mm& mm);
@@ -87,7 +87,7 @@ class kernel {
 
   // ---- what can be seen
 
-  /// The table of `level` 1 to 4 that translates `va`; nothing where there is none. `user`: below the user pgd.
+  /// The table of `level` 1 to 4 that translates `va`, from the kernel's pgd down; nothing where there is none.
   std::optional<mfn_t> table_of(const mm& mm, u64 va, unsigned level) const;
   std::optional<mfn_t> user_pgd_of(const mm& mm) const;
   /// The frame of memory mapped at `va`.
@@ -102,6 +102,8 @@ class kernel {
   std::span<const std::string> messages() const;
 
  private:
+  kernel_state& on(vcpu_id_t cpu) const;
+
   std::unique_ptr<kernel_state> state_;
 };
 

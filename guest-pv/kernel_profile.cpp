@@ -13,6 +13,7 @@ constexpr kernel_profile linux_4_17{
     .move_flush = mremap_flush::dirty_under_lock,
     .tlb_flush = remote_flush::local_then_others,
     .alloc_ptpage_checks_pinned = false,
+    .mprotect_gives_write_back = false,
 };
 
 constexpr kernel_profile linux_4_18 = [] {
@@ -71,6 +72,7 @@ constexpr kernel_profile linux_6_1 = [] {
   p.name = "6.1";
   p.stands_for = "5.15 to 6.6: does not pin what is pinned (36c9b5929b70)";
   p.alloc_ptpage_checks_pinned = true;
+  p.mprotect_gives_write_back = true;
   return p;
 }();
 

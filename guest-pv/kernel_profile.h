@@ -44,6 +44,7 @@ struct kernel_profile {
   remote_flush tlb_flush = remote_flush::one_multi;
 
   bool alloc_ptpage_checks_pinned = true;  ///< 5.15 (36c9b5929b70): a page that is PagePinned is not pinned again
+  bool mprotect_gives_write_back = true;   ///< 6.0 (64fe24a3e05e): where a page allows it, without a write fault
   bool guards_l1_pin = true;               ///< xen_pin_page pins an L1 only with split page-table locks
   bool guards_l1_unpin = true;             ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
 };

@@ -88,15 +88,9 @@ void page_tables::touched_by_others(mfn_t mfn, unsigned word) {
   if (pg.entries) pg.entries->known.reset(word);
 }
 
-void page_tables::completed(const hypercall& call, long result) {
-  if (const auto* batch = std::get_if<multicall_call>(&call)) {
-    for (const multicall_entry& entry : batch->call_list) completed(entry.call, entry.result);
-    return;
-  }
-  const auto* update = std::get_if<mmu_update_call>(&call);
-  if (!update) return;
-  if (result < 0) return forget_all();  // some of it is written, some is not
-  for (const mmu_update_t& u : update->ureqs.entries) {
+void page_tables::completed(std::span<const mmu_update_t> updates, long result) {
+  if (result < 0) return forget_all();  // some of them are written, some are not
+  for (const mmu_update_t& u : updates) {
     const u64 maddr = u.ptr & ~u64{7};
     if (const auto pfn = p2m_.mfn_to_pfn(maddr_to_mfn({maddr}))) {
       know({*pfn, static_cast<unsigned>((maddr & PAGE_OFFSET_MASK) / 8)}, u.val);

@@ -52,8 +52,8 @@ class page_tables {
   void touched_by_others(mfn_t mfn, unsigned word);
 
   // ---- what the hypervisor did
-  /// `call` has been made, with this result: what it wrote is known now.
-  void completed(const hypercall& call, long result);
+  /// These updates have been asked for, with this result: what they wrote is known now.
+  void completed(std::span<const mmu_update_t> updates, long result);
 
  private:
   u64 word_va(pfn_t pfn, unsigned word) const { return base_ + (pfn.n << PAGE_SHIFT) + word * 8; }

@@ -9,11 +9,7 @@ class xen_hypercall {
  public:
   xen_hypercall(processor& cpu, page_tables& tables) : cpu_(cpu), tables_(tables) {}
 
-  long make(hypercall& call, std::string_view caller) {
-    const long result = cpu_.hypercall(call, caller);
-    tables_.completed(call, result);
-    return result;
-  }
+  long make(hypercall& call, std::string_view caller);
   /// BUG_ON(result): for calls that Linux takes for granted.
   void make_or_bug(hypercall call, std::string_view caller);
 

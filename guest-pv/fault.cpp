@@ -1,0 +1,109 @@
+#include "guest-pv/fault.h"
+
+#include <fmt/format.h>
+
+#include <cassert>
+
+#include "guest-pv/pgalloc.h"
+#include "guest-pv/tlb.h"
+
+namespace pvmmu::guest {
+namespace {
+
+constexpr int sigsegv = 11;
+constexpr u64 written_flags = PAGE_RW | PAGE_DIRTY | PAGE_SOFT_DIRTY;
+
+mm_error segfault(const mm& mm, u64 va, fault_kind kind) {
+  const char* access = kind == fault_kind::write ? "write" : "read";
+  const char* why = mm.vmas.find(va) ? "the area does not permit it" : "nothing is mapped there";
+  return {sigsegv, fmt::format("SIGSEGV: {} at {:#x}: {}", access, va, why)};
+}
+
+bool permits(const vma& area, fault_kind kind) {
+  return kind == fault_kind::write ? area.writable() : area.access != prot::none;
+}
+
+// Reads of untouched memory get the zero page; writes, and what was never asked for otherwise, a page of one's own.
+void do_anonymous_page(kernel_state& k, vma& area, entry_ref pte, fault_kind kind) {
+  u64 flags = vm_page_prot(area.access);
+  if (kind == fault_kind::read) return k.pv->set_pte(pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
+  area.anon_vma = true;
+  k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags));
+}
+
+// wp_page_copy, of the zero page: the old entry is cleared and flushed before the new one is set.
+void replace_zero_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte) {
+  area.anon_vma = true;
+  const pfn_t copy = k.tables.alloc_zeroed_page();
+  k.tables.native_get_and_clear(pte, "ptep_clear_flush");
+  flush_tlb_mm_range(k, mm, va, va + PAGE_SIZE, PAGE_SHIFT);
+  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area.access) | written_flags));
+}
+
+// wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
+void reuse_page(kernel_state& k, entry_ref pte) { k.pv->set_pte(pte, k.tables.load(pte) | written_flags); }
+
+void handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
+  const entry_ref pte = alloc_entry(k, mm, va, 1);
+  const pte_t entry = k.tables.load(pte);
+  if (entry == 0) return do_anonymous_page(k, area, pte, kind);
+  if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return;  // somebody was faster, or the fault was spurious
+  if (k.pv->pte_pfn(entry) == zero_pfn) return replace_zero_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte);
+  reuse_page(k, pte);
+}
+
+/// get_user_pages: the access through the direct map; nothing if the page has to be faulted in first.
+std::optional<u64> access_remote(kernel_state& k, mm& mm, u64 va, fault_kind kind, u64 value) {
+  const std::optional<entry_ref> pte = find_entry(k, mm, va, 1);
+  if (!pte) return std::nullopt;
+  const pte_t entry = k.tables.load(*pte);
+  if (!present(entry) || (kind == fault_kind::write && (entry & PAGE_RW) == 0)) return std::nullopt;
+  const pfn_t pfn = k.pv->pte_pfn(entry).value();
+  const auto word = static_cast<unsigned>((va & PAGE_OFFSET_MASK) / 8);
+  if (kind == fault_kind::read) return k.tables.load_word(pfn, word);
+  k.tables.store_word(pfn, word, value);
+  return value;
+}
+
+/// The process's own access; nothing if it faulted.
+std::optional<u64> access_local(kernel_state& k, mm& mm, u64 va, fault_kind kind, u64 value) {
+  const bool write = kind == fault_kind::write;
+  const access_result result = k.cpu.user_access(write ? access_kind::write : access_kind::read, va, value);
+  if (result.fault) return std::nullopt;
+  if (write) {
+    if (const auto pte = find_entry(k, mm, va, 1)) {
+      k.tables.touched_by_others(pte_mfn(k.tables.read(*pte)), static_cast<unsigned>((va & PAGE_OFFSET_MASK) / 8));
+    }
+  }
+  return write ? value : result.value;
+}
+
+}  // namespace
+
+u64 vm_page_prot(prot p) {
+  if (p == prot::none) return PAGE_GLOBAL | PAGE_ACCESSED | PAGE_NX;  // _PAGE_PROTNONE is the global bit, not present
+  return PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | PAGE_NX;
+}
+
+mm_result<void> handle_mm_fault(kernel_state& k, mm& mm, u64 va, fault_kind kind) {
+  vma* const area = mm.vmas.find(va);
+  if (!area || !permits(*area, kind)) return std::unexpected(segfault(mm, va, kind));
+  handle_pte_fault(k, mm, *area, va, kind);
+  return {};
+}
+
+mm_result<u64> access_user_memory(kernel_state& k, mm& mm, u64 va, fault_kind kind, u64 value) {
+  const tlb_state& tlb = k.this_cpu_tlb();
+  const bool local = tlb.loaded_mm == &mm && !tlb.is_lazy;
+  // A read, then a write, then a protection may each need a fault; more get nowhere.
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    const auto done = local ? access_local(k, mm, va, kind, value) : access_remote(k, mm, va, kind, value);
+    if (done) return *done;
+    if (auto handled = handle_mm_fault(k, mm, va, kind); !handled) return std::unexpected(handled.error());
+  }
+  return std::unexpected(mm_error{sigsegv, fmt::format("the access at {:#x} faults for ever: the page's entry is not "
+                                                       "what was set",
+                                                       va)});
+}
+
+}  // namespace pvmmu::guest

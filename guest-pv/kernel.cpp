@@ -1,0 +1,165 @@
+#include "guest-pv/kernel.h"
+
+#include <fmt/format.h>
+
+#include <cassert>
+#include <stdexcept>
+
+#include "guest-pv/fault.h"
+#include "guest-pv/mmap.h"
+#include "guest-pv/mprotect.h"
+#include "guest-pv/mremap.h"
+#include "guest-pv/pgalloc.h"
+#include "guest-pv/tlb.h"
+#include "guest-pv/xen/mmu_pv.h"
+
+namespace pvmmu::guest {
+namespace {
+
+const start_info& checked(const start_info& info, const kernel_config& config) {
+  if (!config.profile) throw std::invalid_argument("kernel_config: no kernel profile");
+  if (config.vcpus == 0 || config.vcpus > info.vcpus || config.vcpus > max_vcpus_per_domain) {
+    throw std::invalid_argument(
+        fmt::format("kernel_config: {} vCPUs asked for, the domain has {}", config.vcpus, info.vcpus));
+  }
+  if (config.nr_cpus < config.vcpus) {
+    throw std::invalid_argument(
+        fmt::format("kernel_config: {} vCPUs asked for, but NR_CPUS is {}", config.vcpus, config.nr_cpus));
+  }
+  const u64 first_table = (info.pt_base - info.virt_base) >> PAGE_SHIFT;
+  if (info.virt_base % entry_span(2) != 0 || info.pt_base <= info.virt_base || info.nr_pt_frames == 0 ||
+      first_table + info.nr_pt_frames > info.mapped_pages || info.mapped_pages > info.nr_pages) {
+    throw std::invalid_argument("start_info: the page tables do not lie within the pages mapped from virt_base on");
+  }
+  const u64 last_va = info.virt_base + (info.mapped_pages << PAGE_SHIFT) - 1;
+  if (table_slot(info.virt_base, 4) != 511 || table_slot(last_va, 4) != 511 || table_slot(last_va, 3) == 511) {
+    throw std::invalid_argument("start_info: Linux's kernel lies in the top 512 GiB, below the last GiB");
+  }
+  return info;
+}
+
+mm_result<void> check_word(u64 va) {
+  if (va % 8 != 0) return std::unexpected(mm_error{22, fmt::format("-EINVAL: {:#x} is no multiple of 8", va)});
+  return check_user_range(va & ~PAGE_OFFSET_MASK, PAGE_SIZE);
+}
+
+}  // namespace
+
+kernel::kernel(hypercalls& xen, const start_info& info, kernel_config config)
+    : state_(std::make_unique<kernel_state>(xen, checked(info, config), config)) {
+  state_->pv = std::make_unique<mmu_pv>(*state_);
+}
+
+kernel::~kernel() = default;
+
+void kernel::boot() {
+  state_->pv->pagetable_init();
+  for (tlb_state& tlb : state_->tlb) tlb = {.loaded_mm = &state_->init_mm};
+}
+
+const kernel_config& kernel::config() const { return state_->config; }
+
+kernel_state& kernel::on(vcpu_id_t cpu) const {
+  if (cpu >= state_->config.vcpus) {
+    throw std::invalid_argument(
+        fmt::format("vCPU {} does not exist: the kernel runs on {}", cpu, state_->config.vcpus));
+  }
+  state_->cpu.run_as(cpu);
+  return *state_;
+}
+
+// ---- address spaces
+
+mm& kernel::mm_alloc() {
+  mm& created = state_->mms.emplace_front();
+  pgd_alloc(*state_, created);
+  return created;
+}
+
+void kernel::activate_mm(vcpu_id_t cpu, mm& mm) {
+  kernel_state& k = on(cpu);
+  k.pv->activate_mm(mm);
+  guest::switch_mm(k, mm);
+}
+
+mm& kernel::exec_mm(vcpu_id_t cpu) {
+  on(cpu);
+  mm& created = mm_alloc();
+  activate_mm(cpu, created);
+  return created;
+}
+
+void kernel::switch_mm(vcpu_id_t cpu, mm* mm) {
+  kernel_state& k = on(cpu);
+  if (!mm) return enter_lazy_tlb(k);
+  k.pv->start_context_switch();
+  guest::switch_mm(k, *mm);
+  k.pv->end_context_switch();
+}
+
+void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) {
+  guest::exit_mmap(on(cpu), mm);
+  state_->mms.remove_if([&mm](const struct mm& each) { return &each == &mm; });
+}
+
+// ---- memory
+
+mm_result<void> kernel::mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p) {
+  return do_mmap(on(cpu), mm, va, len, p);
+}
+
+mm_result<void> kernel::munmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len) { return do_munmap(on(cpu), mm, va, len); }
+
+mm_result<void> kernel::mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, u64 new_va) {
+  return do_mremap(on(cpu), mm, old_va, old_len, new_len, new_va);
+}
+
+mm_result<void> kernel::mprotect(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p) {
+  return do_mprotect(on(cpu), mm, va, len, p);
+}
+
+mm_result<u64> kernel::read(vcpu_id_t cpu, mm& mm, u64 va) {
+  if (auto valid = check_word(va); !valid) return std::unexpected(valid.error());
+  return access_user_memory(on(cpu), mm, va, fault_kind::read, 0);
+}
+
+mm_result<void> kernel::write(vcpu_id_t cpu, mm& mm, u64 va, u64 value) {
+  if (auto valid = check_word(va); !valid) return valid;
+  if (auto done = access_user_memory(on(cpu), mm, va, fault_kind::write, value); !done) {
+    return std::unexpected(done.error());
+  }
+  return {};
+}
+
+// ---- suspend and resume
+
+void kernel::suspend(vcpu_id_t cpu) { on(cpu).pv->pre_suspend(); }
+
+void kernel::resume(vcpu_id_t cpu) { on(cpu).pv->post_suspend(); }
+
+// ---- what can be seen
+
+std::optional<mfn_t> kernel::table_of(const mm& mm, u64 va, unsigned level) const {
+  assert(1 <= level && level <= 4);
+  return find_entry(*state_, mm, va, level).transform([this](entry_ref e) { return pfn_to_mfn(e.table); });
+}
+
+std::optional<mfn_t> kernel::user_pgd_of(const mm& mm) const {
+  return state_->pages[mm.pgd].user_pgd.transform([this](pfn_t pfn) { return pfn_to_mfn(pfn); });
+}
+
+std::optional<mfn_t> kernel::frame_of(const mm& mm, u64 va) const {
+  const auto entry = find_entry(*state_, mm, va, 1);
+  if (!entry || none(*state_, *entry)) return std::nullopt;
+  return state_->pv->pte_pfn(state_->tables.read(*entry)).transform([this](pfn_t pfn) { return pfn_to_mfn(pfn); });
+}
+
+pfn_t kernel::alloc_page() { return state_->tables.alloc_zeroed_page(); }
+
+mfn_t kernel::pfn_to_mfn(pfn_t pfn) const { return state_->p2m.pfn_to_mfn(pfn); }
+
+u64 kernel::direct_map_va(pfn_t pfn) { return va_of(pfn); }
+
+std::span<const std::string> kernel::messages() const { return state_->cpu.log(); }
+
+}  // namespace pvmmu::guest

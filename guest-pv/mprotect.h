@@ -1,0 +1,11 @@
+#pragma once
+// Changing what a process may do with its memory: linux 6.1 mm/mprotect.c.
+
+#include "guest-pv/kernel_state.h"
+
+namespace pvmmu::guest {
+
+/// -EINVAL, -ENOMEM where a part of the range is not mapped.
+mm_result<void> do_mprotect(kernel_state& k, mm& mm, u64 va, u64 len, prot access);
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,69 @@
+#include "guest-pv/pgalloc.h"
+
+#include <cassert>
+
+namespace pvmmu::guest {
+namespace {
+
+constexpr u64 PAGE_TABLE = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;  ///< _PAGE_TABLE
+
+/// CONFIG_PAGE_TABLE_ISOLATION doubles the pgd, though under Xen the second frame is never used.
+unsigned pgd_allocation_order(const kernel_state& k) { return k.config.page_table_isolation ? 1 : 0; }
+
+}  // namespace
+
+bool none(kernel_state& k, entry_ref e) { return k.tables.read(e) == 0; }
+
+pfn_t table_below(kernel_state& k, entry_ref e) {
+  const std::optional<pfn_t> pfn = k.pv->pte_pfn(k.tables.read(e));
+  assert(pfn);
+  return *pfn;
+}
+
+std::optional<entry_ref> find_entry(kernel_state& k, const mm& mm, u64 va, unsigned level) {
+  entry_ref e{mm.pgd, table_slot(va, 4)};
+  for (unsigned at = 4; at > level; --at) {
+    if (none(k, e)) return std::nullopt;
+    e = {table_below(k, e), table_slot(va, at - 1)};
+  }
+  return e;
+}
+
+void set_entry(kernel_state& k, entry_ref e, unsigned level, pte_t value) {
+  switch (level) {
+    case 2: return k.pv->set_pmd(e, value);
+    case 3: return k.pv->set_pud(e, value);
+    case 4: return k.pv->set_p4d(e, value);
+    default: assert(false);
+  }
+}
+
+void populate(kernel_state& k, mm& mm, entry_ref e, unsigned level, pfn_t table) {
+  k.pv->alloc_ptpage(mm, table, level - 1);
+  set_entry(k, e, level, k.pv->make_pte(table, PAGE_TABLE));
+}
+
+entry_ref alloc_entry(kernel_state& k, mm& mm, u64 va, unsigned level) {
+  entry_ref e{mm.pgd, table_slot(va, 4)};
+  for (unsigned at = 4; at > level; --at) {
+    if (none(k, e)) populate(k, mm, e, at, k.tables.alloc_zeroed_page());
+    e = {table_below(k, e), table_slot(va, at - 1)};
+  }
+  return e;
+}
+
+void pgd_alloc(kernel_state& k, mm& mm) {
+  mm.pgd = k.tables.alloc_zeroed_page(pgd_allocation_order(k));
+  k.pv->pgd_alloc(mm);
+  for (unsigned slot = last_xen_slot + 1; slot < entries_per_table; ++slot) {
+    const pte_t entry = k.tables.read({k.init_mm.pgd, slot});
+    if (entry != 0) k.tables.native_set({mm.pgd, slot}, entry, "pgd_ctor");
+  }
+}
+
+void pgd_free(kernel_state& k, mm& mm) {
+  k.pv->pgd_free(mm);
+  k.pages.free_pages(mm.pgd, pgd_allocation_order(k));
+}
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,148 @@
+#include "guest-pv/xen/mmu_pv.h"
+
+#include <cassert>
+
+namespace pvmmu::guest {
+
+mmu_pv::mmu_pv(kernel_state& k)
+    : k_(k), xen_(k.cpu, k.tables), mc_(xen_, k.config.vcpus), current_cr3_(k.config.vcpus) {}
+
+// Only present entries hold machine frames. An entry that PROT_NONE made absent holds the kernel's own frame number,
+// inverted so that it points nowhere (linux 6.1 arch/x86/include/asm/pgtable-invert.h).
+pte_t mmu_pv::make_pte(pfn_t pfn, u64 flags) const {
+  if ((flags & PAGE_PRESENT) != 0) return pvmmu::make_pte(k_.p2m.pfn_to_mfn(pfn), flags);
+  return pvmmu::make_pte(mfn_t{~pfn.n}, flags);
+}
+
+std::optional<pfn_t> mmu_pv::pte_pfn(pte_t entry) const {
+  if (present(entry)) return k_.p2m.mfn_to_pfn(pte_mfn(entry));
+  return pfn_t{pte_mfn(~entry).n};
+}
+
+u64 mmu_pv::machine_ptr(entry_ref e, mmu_update_cmd cmd) const { return k_.tables.machine_address_of(e).bytes | cmd; }
+
+mmuext_op_t mmu_pv::op_on(mmuext_cmd cmd, pfn_t pfn) const { return {.cmd = cmd, .arg1 = k_.p2m.pfn_to_mfn(pfn).n}; }
+
+// ---- entries
+
+// Outside of lazy MMU mode the update is made at once and so overtakes whatever is queued; its result is not looked at.
+// A table that is not pinned is written all the same: Xen takes the frame for a writable page.
+void mmu_pv::set_pte(entry_ref e, pte_t value) {
+  const mmu_update_t update{machine_ptr(e), value};
+  if (mc_.get_lazy_mode() == lazy_mode::mmu) {
+    mc_.extend_mmu_update(update, "xen_set_pte");
+    mc_.issue(lazy_mode::mmu);
+    return;
+  }
+  hypercall call = mmu_update_call{.ureqs = {.entries = {&update, 1}}, .count = 1};
+  xen_.make(call, "xen_set_pte");
+}
+
+void mmu_pv::set_upper(entry_ref e, pte_t value, std::string_view caller) {
+  if (!k_.pages[e.table].pinned) return k_.tables.native_set(e, value, caller);
+  mc_.extend_mmu_update({machine_ptr(e), value}, caller);
+  mc_.issue(lazy_mode::mmu);
+}
+
+void mmu_pv::set_pmd(entry_ref e, pte_t value) { set_upper(e, value, "xen_set_pmd"); }
+
+void mmu_pv::set_pud(entry_ref e, pte_t value) { set_upper(e, value, "xen_set_pud"); }
+
+// User mode has a pgd of its own, in step with the kernel's in the lower half (xen_get_user_pgd).
+void mmu_pv::set_p4d(entry_ref e, pte_t value) {
+  const page& pgd = k_.pages[e.table];
+  const bool user_too = pgd.user_pgd && e.slot < first_xen_slot;
+  if (!pgd.pinned) {
+    k_.tables.native_set(e, value, "xen_set_p4d");
+    if (user_too) k_.tables.native_set({*pgd.user_pgd, e.slot}, value, "xen_set_p4d");
+    return;
+  }
+  mc_.extend_mmu_update({machine_ptr(e), value}, "xen_set_p4d");
+  if (user_too) mc_.extend_mmu_update({machine_ptr({*pgd.user_pgd, e.slot}), value}, "xen_set_p4d");
+  mc_.issue(lazy_mode::mmu);
+}
+
+pte_t mmu_pv::ptep_modify_prot_start(entry_ref e) { return k_.tables.load(e); }
+
+void mmu_pv::ptep_modify_prot_commit(entry_ref e, pte_t value) {
+  mc_.extend_mmu_update({machine_ptr(e, MMU_PT_UPDATE_PRESERVE_AD), value}, "xen_ptep_modify_prot_commit");
+  mc_.issue(lazy_mode::mmu);
+}
+
+// ---- page-table pages
+
+void mmu_pv::set_pfn_prot(pfn_t pfn, u64 prot, u64 flags, std::string_view caller) {
+  mc_.update_va_mapping(va_of(pfn), make_pte(pfn, prot), flags, caller);
+}
+
+void mmu_pv::alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) {
+  if (!k_.pages[mm.pgd].pinned) return;
+  const bool was_pinned = std::exchange(k_.pages[pfn].pinned, true) && k_.profile().alloc_ptpage_checks_pinned;
+
+  set_pfn_prot(pfn, PAGE_KERNEL_RO, UVMF_NONE, "xen_alloc_ptpage");
+  if (level == 1 && k_.config.split_ptlocks() && !was_pinned) {
+    mc_.new_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "xen_alloc_ptpage");
+  }
+  mc_.issue(lazy_mode::mmu);
+}
+
+void mmu_pv::release_ptpage(pfn_t pfn, unsigned level) {
+  if (!k_.pages[pfn].pinned) return;
+  if (level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_unpin)) {
+    mc_.new_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pfn), "xen_release_ptpage");
+  }
+  set_pfn_prot(pfn, PAGE_KERNEL, UVMF_NONE, "xen_release_ptpage");
+  mc_.issue(lazy_mode::mmu);
+  k_.pages[pfn].pinned = false;
+}
+
+// ---- lazy modes
+
+void mmu_pv::enter_lazy_mmu() {
+  assert(mc_.get_lazy_mode() == lazy_mode::none);
+  mc_.set_lazy_mode(lazy_mode::mmu);
+}
+
+void mmu_pv::leave_lazy_mmu() {
+  mc_.flush();
+  mc_.set_lazy_mode(lazy_mode::none);
+}
+
+void mmu_pv::start_context_switch() { mc_.set_lazy_mode(lazy_mode::cpu); }
+
+void mmu_pv::end_context_switch() {
+  mc_.flush();
+  mc_.set_lazy_mode(lazy_mode::none);
+}
+
+// ---- the processor
+
+void mmu_pv::write_cr3(pfn_t pgd) {
+  const std::optional<pfn_t> user_pgd = k_.pages[pgd].user_pgd;
+  mc_.extend_mmuext_op(op_on(MMUEXT_NEW_BASEPTR, pgd), "xen_write_cr3");
+  mc_.callback([this, cpu = k_.cpu.smp_processor_id(), pgd] { current_cr3_[cpu] = pgd; });
+  mc_.extend_mmuext_op(user_pgd ? op_on(MMUEXT_NEW_USER_BASEPTR, *user_pgd) : mmuext_op_t{MMUEXT_NEW_USER_BASEPTR},
+                       "xen_write_cr3");
+  mc_.issue(lazy_mode::cpu);
+}
+
+void mmu_pv::flush_tlb_user() {
+  mc_.new_mmuext_op({.cmd = MMUEXT_TLB_FLUSH_LOCAL}, "xen_flush_tlb");
+  mc_.issue(lazy_mode::mmu);
+}
+
+void mmu_pv::flush_tlb_one_user(u64 va) {
+  mc_.new_mmuext_op({.cmd = MMUEXT_INVLPG_LOCAL, .arg1 = va & ~PAGE_OFFSET_MASK}, "xen_flush_tlb_one_user");
+  mc_.issue(lazy_mode::mmu);
+}
+
+void mmu_pv::flush_tlb_multi(u64 cpus, u64 start, u64 end) {
+  if (cpus == 0) return;
+  const bool one_page = end != TLB_FLUSH_ALL && end - start <= PAGE_SIZE;
+  mc_.new_mmuext_op(
+      {.cmd = one_page ? MMUEXT_INVLPG_MULTI : MMUEXT_TLB_FLUSH_MULTI, .arg1 = one_page ? start : 0, .vcpumask = cpus},
+      "xen_flush_tlb_multi", 8 * ((k_.config.vcpus + 63) / 64));
+  mc_.issue(lazy_mode::mmu);
+}
+
+}  // namespace pvmmu::guest

@@ -1,0 +1,77 @@
+#pragma once
+// The Xen backend: linux 6.1 arch/x86/xen/mmu_pv.c.
+//
+// A page table is in one of two states, kept in its frame's PagePinned flag:
+//   1. not pinned: the frame is mapped writable, and entries are plain stores
+//   2. pinned:     the frame is mapped read-only, Xen knows it as a table, and entries go through hypercalls
+// A whole address space goes from 1 to 2 when it is activated and back when it ends; single frames come and go between.
+
+#include "guest-pv/kernel_state.h"
+#include "guest-pv/xen/multicalls.h"
+
+namespace pvmmu::guest {
+
+inline constexpr u64 PAGE_TABLE_FLAGS = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;
+inline constexpr u64 PAGE_KERNEL = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
+inline constexpr u64 PAGE_KERNEL_RO = PAGE_KERNEL & ~PAGE_RW;
+
+class mmu_pv final : public pv_mmu_ops {
+ public:
+  explicit mmu_pv(kernel_state& k);
+
+  pte_t make_pte(pfn_t pfn, u64 flags) const override;
+  std::optional<pfn_t> pte_pfn(pte_t entry) const override;
+  void pgd_alloc(mm& mm) override;
+  void pgd_free(mm& mm) override;
+  void activate_mm(mm& next) override;
+  void exit_mmap(mm& mm) override;
+  void alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) override;
+  void release_ptpage(pfn_t pfn, unsigned level) override;
+  void set_pte(entry_ref e, pte_t value) override;
+  void set_pmd(entry_ref e, pte_t value) override;
+  void set_pud(entry_ref e, pte_t value) override;
+  void set_p4d(entry_ref e, pte_t value) override;
+  pte_t ptep_modify_prot_start(entry_ref e) override;
+  void ptep_modify_prot_commit(entry_ref e, pte_t value) override;
+  void enter_lazy_mmu() override;
+  void leave_lazy_mmu() override;
+  void start_context_switch() override;
+  void end_context_switch() override;
+  void write_cr3(pfn_t pgd) override;
+  void flush_tlb_user() override;
+  void flush_tlb_one_user(u64 va) override;
+  void flush_tlb_multi(u64 cpus, u64 start, u64 end) override;
+  void pagetable_init() override;
+  void pre_suspend() override;
+  void post_suspend() override;
+
+ private:
+  using page_fn = void (mmu_pv::*)(pfn_t pfn, unsigned level);
+
+  // mmu_pv.cpp
+  u64 machine_ptr(entry_ref e, mmu_update_cmd cmd = MMU_NORMAL_PT_UPDATE) const;
+  void set_upper(entry_ref e, pte_t value, std::string_view caller);
+  void set_pfn_prot(pfn_t pfn, u64 prot, u64 flags, std::string_view caller);
+  mmuext_op_t op_on(mmuext_cmd cmd, pfn_t pfn) const;
+
+  // pgd_pin.cpp
+  void pgd_walk(pfn_t table, unsigned level, page_fn visit);
+  void pin_page(pfn_t pfn, unsigned level);
+  void unpin_page(pfn_t pfn, unsigned level);
+  void pgd_pin(pfn_t pgd);
+  void pgd_unpin(pfn_t pgd);
+  void drop_mm_ref(mm& mm);
+  void drop_mm_ref_this_cpu(mm& mm);
+
+  // suspend_pv.cpp
+  void mm_pin_all();
+  void mm_unpin_all();
+
+  kernel_state& k_;
+  xen_hypercall xen_;
+  multicalls mc_;
+  std::vector<pfn_t> current_cr3_;  ///< per CPU: what the processor has loaded for certain (xen_current_cr3)
+  pfn_t shared_info_{};             ///< a frame of ours in the place of Xen's shared info page
+};
+
+}  // namespace pvmmu::guest

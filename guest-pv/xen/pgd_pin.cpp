@@ -1,0 +1,97 @@
+// Pinning and unpinning whole address spaces: the walk, and the ways into and out of it.
+
+#include <array>
+
+#include "guest-pv/tlb.h"
+#include "guest-pv/xen/mmu_pv.h"
+
+namespace pvmmu::guest {
+
+// ---- xen_pgd_alloc, xen_pgd_free
+
+// The vsyscall page, which Linux maps in each user pgd, is left out.
+void mmu_pv::pgd_alloc(mm& mm) { k_.pages[mm.pgd].user_pgd = k_.tables.alloc_zeroed_page(); }
+
+void mmu_pv::pgd_free(mm& mm) {
+  const pfn_t user_pgd = std::exchange(k_.pages[mm.pgd].user_pgd, std::nullopt).value();
+  for (unsigned slot = first_xen_slot; slot <= last_xen_slot; ++slot) {  // Xen wrote its own entries there
+    k_.tables.touched_by_others(k_.p2m.pfn_to_mfn(mm.pgd), slot);
+    k_.tables.touched_by_others(k_.p2m.pfn_to_mfn(user_pgd), slot);
+  }
+  k_.pages.free_pages(user_pgd);
+}
+
+// ---- the walk: the tables below in order of address, each before those that it refers to; the pgd itself last
+
+void mmu_pv::pgd_walk(pfn_t table, unsigned level, page_fn visit) {
+  if (level < 4) (this->*visit)(table, level);
+  if (level > 1) {
+    const unsigned end = level == 4 ? first_xen_slot : entries_per_table;  // user addresses only
+    for (unsigned slot = 0; slot < end; ++slot) {
+      const pte_t entry = k_.tables.read({table, slot});
+      if (present(entry)) pgd_walk(pte_pfn(entry).value(), level - 1, visit);
+    }
+  }
+  if (level == 4) (this->*visit)(table, level);
+}
+
+void mmu_pv::pin_page(pfn_t pfn, unsigned level) {
+  if (std::exchange(k_.pages[pfn].pinned, true)) return;
+  set_pfn_prot(pfn, PAGE_KERNEL_RO, level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_pin");
+  if (level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_pin)) {
+    mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "__xen_pgd_pin");
+    mc_.callback([] {});  // xen_pte_unlock: counts towards the buffer's callbacks
+  }
+}
+
+void mmu_pv::unpin_page(pfn_t pfn, unsigned level) {
+  if (!std::exchange(k_.pages[pfn].pinned, false)) return;
+  const bool unpin = level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_unpin);
+  if (unpin) mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pfn), "__xen_pgd_unpin");
+  set_pfn_prot(pfn, PAGE_KERNEL, level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_unpin");
+  if (unpin) mc_.callback([] {});
+}
+
+void mmu_pv::pgd_pin(pfn_t pgd) {
+  pgd_walk(pgd, 4, &mmu_pv::pin_page);
+  mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L4_TABLE, pgd), "__xen_pgd_pin");
+  if (const auto user_pgd = k_.pages[pgd].user_pgd) {
+    pin_page(*user_pgd, 4);
+    mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L4_TABLE, *user_pgd), "__xen_pgd_pin");
+  }
+  mc_.issue(lazy_mode::none);
+}
+
+void mmu_pv::pgd_unpin(pfn_t pgd) {
+  mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pgd), "__xen_pgd_unpin");
+  if (const auto user_pgd = k_.pages[pgd].user_pgd) {
+    mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, *user_pgd), "__xen_pgd_unpin");
+    unpin_page(*user_pgd, 4);
+  }
+  pgd_walk(pgd, 4, &mmu_pv::unpin_page);
+  mc_.issue(lazy_mode::none);
+}
+
+// ---- xen_activate_mm, xen_exit_mmap
+
+void mmu_pv::activate_mm(mm& next) { pgd_pin(next.pgd); }
+
+void mmu_pv::drop_mm_ref_this_cpu(mm& mm) {
+  if (k_.this_cpu_tlb().loaded_mm == &mm) leave_mm(k_);
+  if (current_cr3_[k_.cpu.smp_processor_id()] == mm.pgd) mc_.flush();
+}
+
+// Another CPU may still have the pgd loaded, lazily, or with the change to another queued: it is told to let go.
+void mmu_pv::drop_mm_ref(mm& mm) {
+  drop_mm_ref_this_cpu(mm);
+  for (vcpu_id_t cpu = 0; cpu < k_.config.vcpus; ++cpu) {
+    if (current_cr3_[cpu] == mm.pgd) k_.cpu.on(cpu, [&] { drop_mm_ref_this_cpu(mm); });
+  }
+}
+
+void mmu_pv::exit_mmap(mm& mm) {
+  drop_mm_ref(mm);
+  if (k_.pages[mm.pgd].pinned) pgd_unpin(mm.pgd);
+}
+
+}  // namespace pvmmu::guest
