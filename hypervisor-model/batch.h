@@ -13,7 +13,7 @@ namespace pvmmu::xen {
 inline long create_continuation(machine& m, vcpu& curr, hypercall_nr nr, u64 entries_left) {
   curr.hcall_preempted = true;
   ++m.perfc.continuations;
-  m.notify({event_kind::continuation, 0, {}, 0, entries_left, {}});
+  m.notify(event_kind::continuation, 0, {}, 0, entries_left);
   return nr;
 }
 

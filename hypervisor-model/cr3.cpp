@@ -45,7 +45,7 @@ outcome new_guest_cr3(machine& m, vcpu& curr, mfn_t mfn) {
     m.write_pte(mfn, ro_m2p_slot, m.xen_l4_slots[0]);
   }
   curr.guest_table = mfn;
-  m.notify({event_kind::cr3, curr.id, mfn, old.n, mfn.n, {}});
+  m.notify(event_kind::cr3, curr.id, mfn, old.n, mfn.n);
   write_ptbase(m, curr);
   return drop_l4(m, curr, old);
 }
@@ -62,7 +62,7 @@ outcome new_user_baseptr(machine& m, vcpu& curr, mfn_t mfn) {
       m.write_pte(mfn, ro_m2p_slot, 0);
   }
   curr.guest_table_user = mfn;
-  m.notify({event_kind::cr3_user, curr.id, mfn, old.n, mfn.n, {}});
+  m.notify(event_kind::cr3_user, curr.id, mfn, old.n, mfn.n);
   return drop_l4(m, curr, old);
 }
 

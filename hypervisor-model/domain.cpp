@@ -31,7 +31,7 @@ u64 domain::dirty_mask() const {
 }
 
 void domain_crash(domain& d) {
-  d.m.notify({event_kind::crash, d.domid, {}, 0, 0, {}});
+  d.m.notify(event_kind::crash, d.domid, {}, 0, 0);
   d.crashed = true;
 }
 

@@ -153,7 +153,7 @@ void take_l4(machine& m, domain& d, mfn_t l4) {
   }
   m.set_type_info(pg, pg.type_info | PGT_pinned);
   d.vcpus[0]->guest_table = l4;
-  m.notify({event_kind::cr3, 0, l4, 0, l4.n, {}});
+  m.notify(event_kind::cr3, 0, l4, 0, l4.n);
 }
 
 std::vector<mfn_t> populate(machine& m, domain& d, u64 pages) {

@@ -66,7 +66,7 @@ u64 disallowed_flags(const machine& m, unsigned level, pte_t e, const domain& d)
 }
 
 pte_t adjust_guest_entry(machine& m, unsigned level, pte_t e) {
-  if (level > 1) return e | PAGE_USER;
+  if (level > 1) return e | PAGE_USER | (level == 4 ? PAGE_ACCESSED : 0);  // xen 4.17 pv/mm.h:141
   if ((e & (PAGE_GUEST_KERNEL | PAGE_GLOBAL)) == (PAGE_GUEST_KERNEL | PAGE_GLOBAL)) messages::global_in_kernel(m, e);
   if (!(e & PAGE_USER)) e |= PAGE_GUEST_KERNEL | PAGE_USER;
   if (!(e & PAGE_GUEST_KERNEL)) e |= PAGE_GLOBAL | PAGE_USER;

@@ -13,7 +13,7 @@ namespace {
 bool is_write(const access_request& r) { return r.kind != access_kind::read; }
 
 access_result inject_page_fault(machine& m, const vcpu& curr, u64 va, u32 error_code) {
-  m.notify({event_kind::guest_fault, curr.id, {}, error_code, va, {}});
+  m.notify(event_kind::guest_fault, curr.id, {}, error_code, va);
   return {.fault = true, .error_code = error_code, .cr2 = va};
 }
 

@@ -45,9 +45,9 @@ struct dispatch {
 long do_hypercall_piece(machine& m, vcpu& curr, hypercall& call) {
   m.current = &curr;
   curr.hcall_preempted = false;
-  if (m.listening()) m.notify({event_kind::call_begin, 0, {}, 0, hypercall_number(call), {}});
+  if (m.listening()) m.notify(event_kind::call_begin, 0, {}, 0, hypercall_number(call));
   const long result = std::visit(dispatch{m, curr}, call);
-  if (m.listening()) m.notify({event_kind::call_end, 0, {}, 0, static_cast<u64>(result), {}});
+  if (m.listening()) m.notify(event_kind::call_end, 0, {}, 0, static_cast<u64>(result));
   return result;
 }
 

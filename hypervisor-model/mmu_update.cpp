@@ -101,7 +101,7 @@ outcome update_all(machine& m, vcpu& curr, const mmu_update_call& call, const pa
     } else if (i >= call.ureqs.entries.size()) {
       o = refuse(xen_errno::efault);
     } else {
-      m.notify({event_kind::entry, i, {}, 0, 0, {}});
+      m.notify(event_kind::entry, i, {}, 0, 0);
       o = one_update(m, p, call.ureqs.entries[i], flush_linear_pt);
     }
     if (!o) break;

@@ -165,7 +165,7 @@ outcome all_ops(machine& m, vcpu& curr, const mmuext_op_call& call, domain& pg_o
   for (i = 0; i < call.count; ++i) {
     if (curr.old_guest_table || (i != 0 && m.hypercall_preempt_check())) return refuse(xen_errno::erestart);
     if (i >= call.uops.entries.size()) return refuse(xen_errno::efault);
-    m.notify({event_kind::entry, i, {}, 0, 0, {}});
+    m.notify(event_kind::entry, i, {}, 0, 0);
     if (const outcome o = one_op(m, curr, pg_owner, call.uops.entries[i]); !o) return o;
   }
   return {};

@@ -15,7 +15,7 @@ piece_end run_entries(machine& m, vcpu& curr, multicall_call& call, u32& i) {
   for (i = 0; i < call.nr_calls; ++i) {
     if (i != 0 && m.hypercall_preempt_check()) return piece_end::preempted;
     if (i >= call.call_list.size()) return piece_end::fault;
-    m.notify({event_kind::entry, i, {}, 0, 0, {}});
+    m.notify(event_kind::entry, i, {}, 0, 0);
     multicall_entry& entry = call.call_list[i];
     entry.result = do_hypercall_piece(m, curr, entry.call);
     const bool again = std::exchange(curr.hcall_preempted, false);

@@ -52,7 +52,7 @@ ptwr_answer ptwr_emulated_update(machine& m, vcpu& curr, const ptwr_store& store
     return {ptwr_result::cmpxchg_failed, old_bytes};
   }
   m.write_pte(store.table, slot, nl1e);
-  m.notify({event_kind::emulated, slot, store.table, ol1e, nl1e, {}});
+  m.notify(event_kind::emulated, slot, store.table, ol1e, nl1e);
   put_page_from_l1e(m, ol1e);
   return {ptwr_result::okay, old_bytes};
 }

@@ -13,7 +13,7 @@ struct session_limits {
 
 struct server_options {
   u32 max_sessions = 256;
-  session_limits session;
+  session_limits session{};
 };
 
 }  // namespace pvmmu::xen

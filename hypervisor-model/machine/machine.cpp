@@ -118,13 +118,16 @@ bool machine::mmio_read_only(mfn_t mfn) const {
 }
 
 void machine::set_gpfn_from_mfn(mfn_t mfn, u64 pfn) {
-  notify({event_kind::m2p, 0, mfn, m2p_[mfn.n], pfn, {}});
+  notify(event_kind::m2p, 0, mfn, m2p_[mfn.n], pfn);
   m2p_[mfn.n] = pfn;
 }
 
 u64 machine::gpfn_from_mfn(mfn_t mfn) const { return mfn.n < config_.frames ? m2p_[mfn.n] : INVALID_PFN.n; }
 
-void machine::print(const std::string& line) { notify({event_kind::message, 0, {}, 0, 0, "(XEN) " + line}); }
+void machine::print(const std::string& line) {
+  const std::string text = "(XEN) " + line;
+  sink_->on_event({event_kind::message, 0, {}, 0, 0, text});
+}
 
 std::string machine::current_name() const {
   return current ? fmt::format("d{}v{}", current->dom->domid, current->id) : "d[IDLE]v0";
@@ -155,7 +158,8 @@ void machine::remove_domain(domid_t domid) {
   const auto found = std::ranges::find(domains_, domid, [](const auto& d) { return d->domid; });
   assert(found != domains_.end());
   domain_relinquish_resources(**found);
-  domains_.erase(found);
+  // Others may still reference some of its frames: then it stays, dying, until they are free (Xen's zombies).
+  std::erase_if(domains_, [](const auto& d) { return d->is_dying && d->tot_pages == 0; });
 }
 
 void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {
@@ -165,13 +169,13 @@ void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {
   for (u64 rest = vcpus; rest != 0; rest &= rest - 1) {
     d.vcpus[static_cast<unsigned>(std::countr_zero(rest))]->tlbflush_time = tlbflush_clock_;
   }
-  notify({event_kind::flush, 0, {}, static_cast<u64>(reason), vcpus, {}});
+  notify(event_kind::flush, 0, {}, static_cast<u64>(reason), vcpus);
 }
 
 void machine::flush_tlb_one(u64 vcpus, u64 va) {
   if (vcpus == 0) return;
   ++perfc.flushes;
-  notify({event_kind::flush, 1, {va >> PAGE_SHIFT}, static_cast<u64>(flush_reason::guest), vcpus, {}});
+  notify(event_kind::flush, 1, {va >> PAGE_SHIFT}, static_cast<u64>(flush_reason::guest), vcpus);
 }
 
 u64 machine::tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const {

@@ -95,29 +95,20 @@ class machine {
 
   // ---- every change of state
   void set_count_info(page_info& pg, u64 value) {
-    if (sink_) [[unlikely]]
-      notify({event_kind::count_info, 0, mfn_of(pg), pg.count_info, value, {}});
+    notify(event_kind::count_info, 0, mfn_of(pg), pg.count_info, value);
     pg.count_info = value;
   }
   void set_type_info(page_info& pg, u64 value) {
-    if (sink_) [[unlikely]]
-      notify({event_kind::type_info, 0, mfn_of(pg), pg.type_info, value, {}});
+    notify(event_kind::type_info, 0, mfn_of(pg), pg.type_info, value);
     pg.type_info = value;
   }
   void set_linear_pt_count(page_info& pg, s16 value) {
-    if (sink_) [[unlikely]]
-      notify({event_kind::linear_count,
-              0,
-              mfn_of(pg),
-              static_cast<u16>(pg.linear_pt_count()),
-              static_cast<u16>(value),
-              {}});
+    notify(event_kind::linear_count, 0, mfn_of(pg), static_cast<u16>(pg.linear_pt_count()), static_cast<u16>(value));
     pg.set_linear_pt_count(value);
   }
   void write_pte(mfn_t table, unsigned slot, pte_t value) {
     u64& entry = words(table)[slot];
-    if (sink_) [[unlikely]]
-      notify({event_kind::pte, slot, table, entry, value, {}});
+    notify(event_kind::pte, slot, table, entry, value);
     entry = value;
   }
   void set_gpfn_from_mfn(mfn_t mfn, u64 pfn);
@@ -126,8 +117,9 @@ class machine {
   // ---- events and messages
   void listen(event_sink* sink) { sink_ = sink; }
   bool listening() const { return sink_ != nullptr; }
-  void notify(const event& e) {
-    if (sink_) sink_->on_event(e);
+  /// Fields one by one, so that nothing is put together where nobody listens.
+  void notify(event_kind kind, u32 slot, mfn_t mfn, u64 old, u64 value) {
+    if (sink_) [[unlikely]] sink_->on_event({kind, slot, mfn, old, value, {}});
   }
   /// printk of every build.
   template <class... Args>
@@ -180,6 +172,9 @@ class machine {
 
   /// What Xen puts into slots 256-271 of every L4, but for 258 (the L4 itself) and 260 (the domain's own).
   std::array<pte_t, last_xen_slot - first_xen_slot + 1> xen_l4_slots{};
+
+  /// General references that Xen itself loses track of, so that their frames are never freed (xen 4.17 mm.c:1813).
+  std::vector<mfn_t> lost_references;
 
  private:
   void print(const std::string& line);
