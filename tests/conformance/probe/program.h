@@ -38,7 +38,9 @@ inline constexpr u32 max_blobs = 40;        ///< of a call
 inline constexpr u32 max_blob_words = 512;  ///< of a blob but the first: a page
 inline constexpr u32 max_first_blob_words = 2048;
 inline constexpr u32 max_args = 5;
-inline constexpr u32 window_slots = 512;
+inline constexpr u32 window_slots = 512;  ///< of 4 KiB
+inline constexpr u32 window_l4_slot = 300;
+inline constexpr u64 first_window_va = 0xffff000000000000 | u64{window_l4_slot} << 39;  ///< the first program's
 
 /// What is added to a word's value.
 enum class word_kind : u16 {
@@ -47,7 +49,7 @@ enum class word_kind : u16 {
   mfn,       ///< its number
   window,    ///< the virtual address of slot `index` of the program's window
   blob,      ///< the virtual address of blob `index` of this call
-  unmapped,  ///< a virtual address where nothing is mapped, page-aligned, with 64 KiB of nothing behind it
+  unmapped,  ///< a virtual address where nothing is mapped, page-aligned, with a page of nothing behind it
   l4_entry,  ///< the contents of slot `index` of the probe's own L4, as they were before the first program
 };
 

@@ -1,0 +1,157 @@
+#include "tests/conformance/probe/run.h"
+
+#include "tests/conformance/probe/access.h"
+#include "tests/conformance/probe/blobs.h"
+#include "tests/conformance/probe/hypercalls.h"
+
+namespace pvmmu::probe {
+namespace {
+
+/// The program that is running: what its names mean.
+struct running {
+  environment& env;
+  windows::window window;
+  u64* mfns;
+  u32 nr_names;
+};
+
+u64 mfn_of(const running& run, u32 name) {
+  if (name < run.nr_names) return run.mfns[name];
+  const results_header& known = run.env.answers.header();
+  switch (name) {
+    case name_window_l1: return run.window.l1_mfn;
+    case name_window_l2: return run.window.l2_mfn;
+    case name_window_l3: return known.window_l3_mfn;
+    case name_probe_l4: return known.probe_l4_mfn;
+    case name_shared_info: return known.shared_info_mfn;
+    case name_m2p: return known.m2p_mfn;
+    default: lost("no frame has this name", name);
+  }
+}
+
+/// `blob_bytes`: of the blobs of the call that the word belongs to.
+u64 resolve(const running& run, const word& w, const u32* blob_bytes = nullptr) {
+  switch (w.kind) {
+    case word_kind::plain: return w.value;
+    case word_kind::maddr: return w.value + mfn_of(run, w.index) * page_bytes;
+    case word_kind::mfn: return w.value + mfn_of(run, w.index);
+    case word_kind::window: return w.value + run.window.va + w.index * page_bytes;
+    case word_kind::blob:
+      if (!blob_bytes || w.index >= max_blobs) break;
+      return w.value + address_of(blob_memory(w.index, blob_bytes[w.index]));
+    case word_kind::unmapped: return w.value + unmapped_va();
+    case word_kind::l4_entry: return w.value + run.env.l4_entries[w.index % 512];
+  }
+  lost("a word of no kind", static_cast<u64>(w.kind));
+}
+
+void fill(const running& run, const content* contents, u32 nr_contents, u32 frame, u64* words) {
+  for (const content* c = contents; c != contents + nr_contents; ++c)
+    if (c->frame == frame)
+      for (u32 slot = c->slot; slot < u32{c->slot} + c->nr && slot < 512; ++slot) words[slot] = resolve(run, c->value);
+}
+
+/// Contents may name any frame, so all are taken before the first is filled.
+void prepare_frames(running& run, const program_header& program, const content* contents) {
+  const u32 nr_zeroed = program.nr_frames - program.nr_untouched;
+  for (u32 i = 0; i < program.nr_names; ++i) run.mfns[i] = ~u64{0};
+  for (u32 i = 0; i < program.nr_frames; ++i)
+    run.mfns[i] = i < nr_zeroed ? run.env.frames.take_zeroed() : run.env.frames.take_untouched();
+  for (u32 i = 0; i < nr_zeroed; ++i) {
+    run.env.frames.map(run.mfns[i], flags_rw);
+    fill(run, contents, program.nr_contents, i, run.env.frames.scratch());
+  }
+  run.env.frames.release();
+}
+
+struct call_blob {
+  const blob_header* header;
+  const word* words;
+  u8* memory;
+};
+
+/// Lays the call's blobs out. They may point to each other, so all have their places first.
+void place_blobs(const running& run, reader& module, u32 nr_blobs, call_blob* blobs, u32* bytes) {
+  if (nr_blobs > max_blobs) lost("a call has too many blobs", nr_blobs);
+  for (u32 i = 0; i < nr_blobs; ++i) {
+    blobs[i].header = module.next<blob_header>();
+    blobs[i].words = module.next<word>(blobs[i].header->nr_words);
+    bytes[i] = blobs[i].header->bytes;
+    if (bytes[i] > blobs[i].header->nr_words * u64{8}) lost("a blob has more bytes than words", bytes[i]);
+    blobs[i].memory = blob_memory(i, bytes[i]);
+  }
+  for (u32 i = 0; i < nr_blobs; ++i)
+    for (u32 at = 0; at < bytes[i]; at += 8) {
+      const u64 value = resolve(run, blobs[i].words[at / 8], bytes);
+      __builtin_memcpy(blobs[i].memory + at, &value, bytes[i] - at < 8 ? bytes[i] - at : 8);
+    }
+}
+
+void report_blobs(const running& run, u32 nr_blobs, const call_blob* blobs, call_result& result) {
+  for (u32 i = 0; i < nr_blobs; ++i) {
+    const blob_header& header = *blobs[i].header;
+    if (!(header.flags & blob_out)) continue;
+    u64* out = run.env.answers.append<u64>(header.nr_words);
+    __builtin_memcpy(out, blobs[i].memory, header.bytes);
+    result.nr_out = static_cast<u16>(result.nr_out + header.nr_words);
+  }
+}
+
+void adopt(running& run, const call_header& call, const call_blob* blobs, s64 result) {
+  if (call.adopt_blob == call_header::no_adoption || result <= 0) return;
+  const u64* mfns = reinterpret_cast<const u64*>(blobs[call.adopt_blob].memory);
+  for (u32 i = 0; i < result && call.adopt_first + i < run.nr_names; ++i) run.mfns[call.adopt_first + i] = mfns[i];
+}
+
+void run_call(running& run, reader& module, program_result& answer) {
+  const call_header& call = *module.next<call_header>();
+  call_blob blobs[max_blobs];
+  u32 bytes[max_blobs] = {};
+  place_blobs(run, module, call.nr_blobs, blobs, bytes);
+  u64 args[max_args];
+  for (u32 i = 0; i < max_args; ++i) args[i] = resolve(run, call.args[i], bytes);
+
+  call_result result;
+  if (call.kind == call_kind::hypercall) {
+    result.result = hypercall(call.op, args[0], args[1], args[2], args[3], args[4]);
+  } else {
+    result = perform({static_cast<access_op>(call.op & 0xff), call.op >> 8 & 0xff, args[0], args[1], args[2]});
+  }
+  call_result* place = run.env.answers.append<call_result>();
+  report_blobs(run, call.nr_blobs, blobs, result);
+  *place = result;
+  adopt(run, call, blobs, result.result);
+  ++answer.nr_calls;
+}
+
+/// Back to the probe's own tables, and away with everything else that a program can have set.
+void go_back(const environment& env) {
+  const u64 NEW_BASEPTR = 5, SET_LDT = 13, NEW_USER_BASEPTR = 15, disable = 1;
+  const mmuext_op ops[] = {
+      {NEW_BASEPTR, env.answers.header().probe_l4_mfn, 0}, {NEW_USER_BASEPTR, 0, 0}, {SET_LDT, 0, 0}};
+  if (hypercall(HYPERVISOR_mmuext_op, address_of(ops), 3, 0, DOMID_SELF) != 0)
+    lost("after program", env.answers.header().nr_programs);
+  hypercall(HYPERVISOR_set_gdt, 0, 0);
+  const u64 assists[] = {2, 4, 5, 32};  // writable_pagetables, architectural_iopl, runstate_update_flag, m2p_strict
+  for (u64 type : assists) hypercall(HYPERVISOR_vm_assist, disable, type);
+}
+
+}  // namespace
+
+void run_program(environment& env, reader& module) {
+  const program_header& program = *module.next<program_header>();
+  if (program.nr_names > max_frames || program.nr_frames > program.nr_names || program.nr_untouched > program.nr_frames)
+    lost("a program wants too many frames", program.nr_names);
+  const content* contents = module.next<content>(program.nr_contents);
+
+  program_result& answer = *env.answers.append<program_result>();
+  running run{env, env.window_maker.open(), env.answers.append<u64>(program.nr_names), program.nr_names};
+  answer = {program.nr_names, 0, run.window.va, run.window.l1_mfn, run.window.l2_mfn};
+  prepare_frames(run, program, contents);
+  ++env.answers.header().nr_begun;
+  for (u32 i = 0; i < program.nr_calls; ++i) run_call(run, module, answer);
+  go_back(env);
+  env.answers.commit();
+}
+
+}  // namespace pvmmu::probe

@@ -1,0 +1,122 @@
+#include "tools/lab/lab.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "tools/lab/encode.h"
+#include "tools/lab/machine_in_qemu.h"
+#include "tools/lab/stopped_xen.h"
+
+namespace pvmmu::lab {
+namespace {
+
+constexpr u64 frame_table_bytes_max = u64{3072} * 256 * sizeof(xen::page_info);
+
+/// Lines after which no answer follows: the probe's own, and Xen's when a domain or itself has died.
+enum class ending { none, done, lost, crashed };
+ending ending_of(const std::string& line) {
+  if (line.starts_with("PROBE DONE")) return ending::done;
+  if (line.starts_with("PROBE LOST")) return ending::lost;
+  constexpr std::array crashes{"Domain 0 crashed", "Hardware Dom0", "Panic on CPU", "domain_crash"};
+  for (const char* text : crashes)
+    if (line.find(text) != std::string::npos) return ending::crashed;
+  return ending::none;
+}
+
+struct serial_log {
+  std::string text;
+  u64 results_maddr = 0;
+  u64 results_bytes = 0;
+
+  void add(const std::string& line) {
+    text += line;
+    text += '\n';
+    const std::string label = "PROBE RESULTS ";
+    if (!line.starts_with(label)) return;
+    char* end = nullptr;
+    results_maddr = std::strtoull(line.c_str() + label.size(), &end, 16);
+    results_bytes = std::strtoull(end, nullptr, 16);
+  }
+
+  /// Its end, for a message.
+  std::string tail() const { return text.size() < 2000 ? text : text.substr(text.size() - 2000); }
+};
+
+/// Until the programs are done or can go on no more. Throws lab_error when they never will, and nobody knows why.
+ending follow(machine_in_qemu& machine, serial_log& log, std::chrono::seconds timeout) {
+  const deadline until{timeout};
+  std::optional<deadline> last_words;  // Xen prints more after the line that says that all is over.
+  ending how = ending::none;
+  while (true) {
+    const auto line = machine.next_line(last_words ? *last_words : until);
+    if (!line) break;
+    log.add(*line);
+    if (const ending e = ending_of(*line); e != ending::none && how == ending::none) {
+      how = e;
+      if (e != ending::crashed) return how;
+      last_words.emplace(std::chrono::milliseconds(200));
+    }
+  }
+  if (machine.ended())
+    throw lab_error(
+        fmt::format("QEMU ended by itself.\n{}\nThe serial port said last:\n{}", machine.complaints(), log.tail()));
+  if (how == ending::none)
+    throw lab_error(
+        fmt::format("Xen did not finish within {} s. The serial port said last:\n{}", timeout.count(), log.tail()));
+  return how;
+}
+
+std::span<const u8> results_of(const serial_log& log, const shared_memory& ram) {
+  if (log.results_bytes == 0 || log.results_maddr > ram.bytes() || log.results_bytes > ram.bytes() - log.results_maddr)
+    throw lab_error(fmt::format("the probe did not begin. The serial port said last:\n{}", log.tail()));
+  return {ram.data() + log.results_maddr, log.results_bytes};
+}
+
+mfn_t probe_l4(std::span<const u8> results) {
+  probe::results_header header;
+  std::memcpy(&header, results.data(), sizeof header);
+  return {header.probe_l4_mfn};
+}
+
+}  // namespace
+
+lab::lab(lab_options options) : options_(std::move(options)), qemu_version_(find_qemu()), xen_(fetch_xen()) {}
+
+u64 lab::free_frames() const {
+  // Dom0's own image, its tables and results take less than 128 MiB of it.
+  return (options_.dom0_megabytes - 128) * (1 << 20) / PAGE_SIZE;
+}
+
+session lab::run(std::span<const program> programs) const {
+  const std::vector<u8> bytes = encode(programs);
+  shared_memory module{"programs", bytes.size()};
+  std::memcpy(module.data(), bytes.data(), bytes.size());
+  const auto ram = std::make_shared<shared_memory>("ram", options_.megabytes << 20);
+  shared_memory dump{"dump", frame_table_bytes_max};
+
+  machine_in_qemu machine{{.xen = xen_.image,
+                           .guest = options_.probe,
+                           .module = module.path(),
+                           .megabytes = options_.megabytes,
+                           .dom0_megabytes = options_.dom0_megabytes},
+                          *ram};
+  serial_log log;
+  if (follow(machine, log, options_.timeout) == ending::lost)
+    throw lab_error(fmt::format("the probe is lost:\n{}", log.tail()));
+  const auto stopped = std::make_shared<stopped_xen>(machine, ram, dump, symbol_map{xen_.symbols});
+  const std::span<const u8> results = results_of(log, *ram);
+  session s;
+  s.answers = decode(programs, results);
+  s.facts = read_facts(*stopped, probe_l4(results), log.text);
+  s.memory = stopped;
+  s.facts.xen_version = xen_.version;
+  s.facts.qemu_version = qemu_version_;
+  s.serial = std::move(log.text);
+  return s;
+}
+
+}  // namespace pvmmu::lab

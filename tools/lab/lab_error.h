@@ -1,0 +1,14 @@
+#pragma once
+// What goes wrong around the real Xen, not in it.
+
+#include <stdexcept>
+
+namespace pvmmu::lab {
+
+/// The lab itself failed: something is not there, or Xen or QEMU did what nobody expected. The text says what is
+/// missing and how to get it.
+struct lab_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace pvmmu::lab

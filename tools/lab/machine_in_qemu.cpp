@@ -1,0 +1,90 @@
+#include "tools/lab/machine_in_qemu.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "tools/lab/lab_error.h"
+
+namespace pvmmu::lab {
+namespace {
+
+std::vector<std::string> qemu_command(const boot_options& o, const shared_memory& ram, int monitor) {
+  // Nehalem: a processor as Xen knows it, with NX and without what QEMU only pretends to have.
+  return {"qemu-system-x86_64",
+          "-nodefaults",
+          "-no-user-config",
+          "-display",
+          "none",
+          "-no-reboot",
+          "-nic",
+          "none",
+          "-accel",
+          "tcg",
+          "-cpu",
+          "Nehalem",
+          "-m",
+          fmt::format("{}M", o.megabytes),
+          "-object",
+          fmt::format("memory-backend-file,id=ram,size={}M,mem-path={},share=on", o.megabytes, ram.path()),
+          "-machine",
+          "pc,memory-backend=ram",
+          "-chardev",
+          "stdio,id=serial,signal=off",
+          "-serial",
+          "chardev:serial",
+          "-chardev",
+          fmt::format("socket,id=monitor,fd={}", monitor),
+          "-mon",
+          "chardev=monitor,mode=control",
+          "-kernel",
+          o.xen.string(),
+          "-initrd",
+          fmt::format("{},{}", o.guest.string(), o.module),
+          "-append",
+          fmt::format("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0=pv dom0_mem={}M "
+                      "dom0_max_vcpus=1 noreboot",
+                      o.dom0_megabytes)};
+}
+
+}  // namespace
+
+machine_in_qemu::machine_in_qemu(const boot_options& options, shared_memory& ram)
+    : complaints_(checked_fd(memfd_create("qemu-complaints", MFD_CLOEXEC), "memfd_create")) {
+  for (const auto& file : {options.xen, options.guest})
+    if (!std::filesystem::exists(file)) throw lab_error(fmt::format("{}: no such file", file.string()));
+  std::array<int, 2> pipe_ends{};
+  std::array<int, 2> socket_ends{};
+  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) throw lab_error("no pipe for the serial port");
+  serial_end_ = unique_fd{pipe_ends[0]};
+  unique_fd qemus_serial{pipe_ends[1]};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket_ends.data()) != 0)
+    throw lab_error("no socket for QEMU's monitor");
+  unique_fd ours{socket_ends[0]};
+  unique_fd qemus_monitor{socket_ends[1]};
+  serial_ = line_reader{serial_end_.get()};
+  const std::array inherited{qemus_monitor.get()};
+  qemu_.emplace(qemu_command(options, ram, qemus_monitor.get()), qemus_serial.get(), complaints_.get(), inherited);
+  qemus_serial.reset();  // QEMU alone has them now, so that its end is seen
+  qemus_monitor.reset();
+  try {
+    monitor_.emplace(std::move(ours));
+  } catch (const lab_error& e) {
+    throw lab_error(fmt::format("{}\n{}", e.what(), complaints()));
+  }
+}
+
+std::optional<std::string> machine_in_qemu::next_line(const deadline& until) { return serial_.next(until); }
+
+std::string machine_in_qemu::complaints() {
+  std::string text(4096, '\0');
+  const ssize_t got = pread(complaints_.get(), text.data(), text.size(), 0);
+  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return text;
+}
+
+}  // namespace pvmmu::lab
