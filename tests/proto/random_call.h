@@ -1,0 +1,119 @@
+#pragma once
+// Hypercalls of every kind with every field random, and what it means for two of them to be the same.
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "proto/abi/hypercall.h"
+
+namespace pvmmu::testing {
+
+/// Makes calls and owns their lists.
+class random_calls {
+ public:
+  explicit random_calls(u64 seed) : random_(seed) {}
+
+  hypercall any(unsigned depth = 0) {
+    switch (below(depth < 2 ? 9 : 8)) {
+      case 0:
+        return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
+                               number()};
+      case 1:
+        return mmuext_op_call{list<mmuext_op_t>([&] { return mmuext_op_t{number(), word(), word(), mask()}; }),
+                              number(), done(), number()};
+      case 2: return update();
+      case 3: return update_va_mapping_otherdomain_call{update(), static_cast<domid_t>(word())};
+      case 4: return set_gdt_call{list<u64>([&] { return word(); }), number()};
+      case 5: return update_descriptor_call{word(), word()};
+      case 6: return vm_assist_call{number(), number()};
+      case 7: return unknown_call{word()};
+      default: return multicall(depth);
+    }
+  }
+
+  u64 below(u64 limit) { return random_() % limit; }
+
+ private:
+  /// Zero, small, all ones and anything between: each is an encoding of its own.
+  u64 word() { return random_() >> std::min<u64>(below(80), 63) << below(2); }
+  u32 number() { return static_cast<u32>(word()); }
+  vcpumask_arg mask() { return below(2) ? vcpumask_arg(word()) : std::nullopt; }
+  update_va_mapping_call update() { return {word(), word(), word(), mask()}; }
+
+  done_arg done() {
+    switch (below(3)) {
+      case 0: return {};
+      case 1: return {.where = done_arg::state::writable, .value = number()};
+      default: return {.where = done_arg::state::unwritable, .value = number()};
+    }
+  }
+
+  template <class T, class Make>
+  guest_list<T> list(Make make) {
+    auto entries = std::make_shared<std::vector<T>>(below(40));
+    std::ranges::generate(*entries, make);
+    kept_.push_back(entries);
+    return {*entries, below(2) == 0};
+  }
+
+  hypercall multicall(unsigned depth) {
+    auto entries = std::make_shared<std::vector<multicall_entry>>(below(6));
+    for (multicall_entry& entry : *entries) entry.call = any(depth + 1);
+    kept_.push_back(entries);
+    return multicall_call{*entries, below(2) == 0, number()};
+  }
+
+  std::mt19937_64 random_;
+  std::vector<std::shared_ptr<void>> kept_;
+};
+
+inline bool same(const mmu_update_t& a, const mmu_update_t& b) { return a.ptr == b.ptr && a.val == b.val; }
+inline bool same(const mmuext_op_t& a, const mmuext_op_t& b) {
+  return a.cmd == b.cmd && a.arg1 == b.arg1 && a.arg2 == b.arg2 && a.vcpumask == b.vcpumask;
+}
+inline bool same(u64 a, u64 b) { return a == b; }
+inline bool same(const done_arg& a, const done_arg& b) {
+  return a.where == b.where && a.value == b.value && a.written == b.written;
+}
+template <class T>
+bool same(const guest_list<T>& a, const guest_list<T>& b) {
+  return a.null == b.null &&
+         std::ranges::equal(a.entries, b.entries, [](const T& x, const T& y) { return same(x, y); });
+}
+inline bool same(const mmu_update_call& a, const mmu_update_call& b) {
+  return same(a.ureqs, b.ureqs) && a.count == b.count && same(a.pdone, b.pdone) && a.foreigndom == b.foreigndom;
+}
+inline bool same(const mmuext_op_call& a, const mmuext_op_call& b) {
+  return same(a.uops, b.uops) && a.count == b.count && same(a.pdone, b.pdone) && a.foreigndom == b.foreigndom;
+}
+inline bool same(const update_va_mapping_call& a, const update_va_mapping_call& b) {
+  return a.va == b.va && a.val == b.val && a.flags == b.flags && a.vcpumask == b.vcpumask;
+}
+inline bool same(const update_va_mapping_otherdomain_call& a, const update_va_mapping_otherdomain_call& b) {
+  return same(a.update, b.update) && a.domid == b.domid;
+}
+inline bool same(const set_gdt_call& a, const set_gdt_call& b) {
+  return same(a.frame_list, b.frame_list) && a.entries == b.entries;
+}
+inline bool same(const update_descriptor_call& a, const update_descriptor_call& b) {
+  return a.maddr == b.maddr && a.desc == b.desc;
+}
+inline bool same(const vm_assist_call& a, const vm_assist_call& b) { return a.cmd == b.cmd && a.type == b.type; }
+inline bool same(const unknown_call& a, const unknown_call& b) { return a.op == b.op; }
+inline bool same(const hypercall& a, const hypercall& b);
+inline bool same(const multicall_entry& a, const multicall_entry& b) {
+  return same(a.call, b.call) && a.result == b.result && a.overwritten == b.overwritten;
+}
+inline bool same(const multicall_call& a, const multicall_call& b) {
+  return a.null == b.null && a.nr_calls == b.nr_calls &&
+         std::ranges::equal(a.call_list, b.call_list,
+                            [](const multicall_entry& x, const multicall_entry& y) { return same(x, y); });
+}
+inline bool same(const hypercall& a, const hypercall& b) {
+  return a.index() == b.index() &&
+         std::visit([&](const auto& x) { return same(x, std::get<std::decay_t<decltype(x)>>(b)); }, a);
+}
+
+}  // namespace pvmmu::testing
