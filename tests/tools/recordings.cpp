@@ -1,0 +1,61 @@
+#include "tests/tools/recordings.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace pvmmu::tools {
+
+scratch_directory::scratch_directory() {
+  std::string name = (std::filesystem::temp_directory_path() / "pvmmu-test-XXXXXX").string();
+  if (!::mkdtemp(name.data())) throw std::runtime_error("no directory for the test's files");
+  directory_ = name;
+}
+
+scratch_directory::~scratch_directory() { std::filesystem::remove_all(directory_); }
+
+std::string read_bytes(const std::string& path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return std::move(bytes).str();
+}
+
+void write_bytes(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+std::vector<recording::record> read_records(const std::string& path) {
+  auto reader = recording_reader::open(path);
+  if (!reader) throw std::runtime_error(reader.error());
+  std::vector<recording::record> records(1);
+  *records.front().mutable_header() = reader->header();
+  for (;;) {
+    auto record = reader->next();
+    if (!record) throw std::runtime_error(record.error());
+    if (!*record) return records;
+    records.push_back(std::move(**record));
+  }
+}
+
+void write_records(const std::string& path, const std::vector<recording::record>& records) {
+  auto writer = recording_writer::create(path);
+  if (!writer) throw std::runtime_error(writer.error());
+  for (const recording::record& record : records) writer->add(record);
+  if (const auto bytes = writer->finish(); !bytes) throw std::runtime_error(bytes.error());
+}
+
+std::expected<std::string, std::string> read_through(const std::string& path) {
+  auto reader = recording_reader::open(path);
+  if (!reader) return std::unexpected(reader.error());
+  std::string text = reader->header().ShortDebugString();
+  for (;;) {
+    const auto record = reader->next();
+    if (!record) return std::unexpected(record.error());
+    if (!*record) return text;
+    text += (*record)->ShortDebugString();
+  }
+}
+
+}  // namespace pvmmu::tools

@@ -1,0 +1,406 @@
+#include "tools/replayer.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "hypervisor-model/hypercall.h"
+#include "proto/abi/errno.h"
+
+namespace pvmmu::tools {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+constexpr u64 accessed_dirty = PAGE_ACCESSED | PAGE_DIRTY;
+constexpr std::size_t differences_kept = 20;  // of each kind
+
+std::vector<recording::loaded_tables> checked_vcpus(std::vector<recording::loaded_tables> vcpus) {
+  if (vcpus.empty() || vcpus.size() > max_vcpus_per_domain)
+    throw std::invalid_argument(fmt::format("{} vCPUs: 1 to {} are expected", vcpus.size(), max_vcpus_per_domain));
+  return vcpus;
+}
+
+std::string describe(long result) {
+  const std::string_view name = errno_name(result);
+  return name.empty() ? fmt::to_string(result) : fmt::format("{} ({})", result, name);
+}
+
+/// A call that mmu_update and mmuext_op know how to leave and take up again: its list and its count.
+struct batch_view {
+  u32 count = 0;
+  int entries = 0;
+};
+
+std::optional<batch_view> batch_of(const wire::hypercall& call) {
+  if (call.has_mmu_update()) return batch_view{call.mmu_update().count(), call.mmu_update().ureqs_size()};
+  if (call.has_mmuext_op()) return batch_view{call.mmuext_op().count(), call.mmuext_op().uops_size()};
+  return std::nullopt;
+}
+
+u64 number_of(const wire::hypercall& call) {
+  switch (call.call_case()) {
+    case wire::hypercall::kMmuUpdate: return HYPERVISOR_mmu_update;
+    case wire::hypercall::kMmuextOp: return HYPERVISOR_mmuext_op;
+    case wire::hypercall::kMulticall: return HYPERVISOR_multicall;
+    default: return 0;  // never left halfway
+  }
+}
+
+/// Whether Xen left this call to go on with it later: it returns the call's own number then, which is no result that
+/// these calls have.
+bool left(const wire::hypercall& call, const wire::call_outcome& outcome) {
+  const u64 number = number_of(call);
+  return number != 0 && outcome.result() == static_cast<s64>(number);
+}
+
+/// Of a multicall: whether its last entry that ran was left.
+bool last_entry_left(const recording::piece& piece) {
+  const auto& list = piece.call().multicall().call_list();
+  const auto& outcomes = piece.outcome().entries();
+  return !outcomes.empty() && outcomes.size() <= list.size() && left(list[outcomes.size() - 1], *outcomes.rbegin());
+}
+
+/// Entries of a multicall that were done with when its piece ended.
+u32 entries_done(const recording::piece& piece) {
+  return static_cast<u32>(piece.outcome().entries_size()) - (last_entry_left(piece) ? 1 : 0);
+}
+
+/// Whether `rest` may be what `piece`, which was left, goes on with. Calls that a guest makes in between are not.
+bool continues(const recording::piece& piece, const recording::piece& rest) {
+  if (!rest.has_call() || number_of(rest.call()) != number_of(piece.call())) return false;
+  if (const auto batch = batch_of(rest.call())) return (batch->count & MMU_UPDATE_PREEMPTED) != 0;
+  const auto& list = rest.call().multicall().call_list();
+  if (rest.call().multicall().nr_calls() > piece.call().multicall().nr_calls() - entries_done(piece)) return false;
+  if (!last_entry_left(piece)) return true;
+  const auto first = list.empty() ? std::nullopt : batch_of(list[0]);
+  return first && (first->count & MMU_UPDATE_PREEMPTED) != 0;
+}
+
+u32 entries_left(const wire::hypercall& call) {
+  return call.has_multicall() ? call.multicall().nr_calls() : batch_of(call)->count & ~MMU_UPDATE_PREEMPTED;
+}
+
+u32 entries_left(const hypercall& call) {
+  if (const auto* c = std::get_if<mmu_update_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
+  if (const auto* c = std::get_if<mmuext_op_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
+  const auto* c = std::get_if<multicall_call>(&call);
+  return c ? c->nr_calls : 0;
+}
+
+/// Entries of `call` that are done with where only the `rest` is left of it.
+template <class Call>
+u32 entries_done(const Call& call, const wire::hypercall& rest) {
+  return entries_left(call) - std::min(entries_left(call), entries_left(rest));
+}
+
+/// The place from which a later piece goes on with what the model is about to run.
+preempted_at where_left(const hypercall& call, const recording::piece& piece, const wire::hypercall& rest) {
+  preempted_at where{entries_done(call, rest), std::nullopt};
+  const auto* multicall = std::get_if<multicall_call>(&call);
+  if (multicall && last_entry_left(piece) && where.entries < multicall->call_list.size())
+    where.in_multicall = entries_done(multicall->call_list[where.entries].call, rest.multicall().call_list(0));
+  return where;
+}
+
+/// A list has what the call's count says, or less where memory could not be read; never more.
+void check_counts(const wire::hypercall& call) {
+  const auto batch = batch_of(call);
+  const u64 listed = static_cast<u64>(batch ? batch->entries : call.multicall().call_list_size());
+  if ((batch || call.has_multicall()) && listed > entries_left(call)) {
+    throw std::invalid_argument(
+        fmt::format("a call with {} entries that counts {}: at most as many are expected", listed, entries_left(call)));
+  }
+  for (const wire::hypercall& entry : call.multicall().call_list()) check_counts(entry);
+}
+
+/// Whether more is left in the model than was in the real hypervisor.
+bool stopped_early(const hypercall& found, const recording::piece& piece, const wire::hypercall& rest) {
+  const preempted_at missing = where_left(found, piece, rest);
+  return missing.entries != 0 || missing.in_multicall.value_or(0) != 0;
+}
+
+/// Entries of kinds that a capture does not hold are missing from a multicall's list: as many calls that the model
+/// answers -ENOSYS stand in for them, so that the others keep what follows them.
+u32 add_missing_entries(const recording::piece& piece, const recording::piece* rest, wire::hypercall& call,
+                        wire::call_outcome& outcome) {
+  if (!call.has_multicall()) return 0;
+  wire::multicall_call& multicall = *call.mutable_multicall();
+  const u32 remaining = rest ? rest->call().multicall().nr_calls() : 0;
+  const u32 recorded = entries_done(piece);
+  const u32 done = multicall.nr_calls() - std::min(multicall.nr_calls(), remaining);
+  if (outcome.result() < 0 || done <= recorded) return 0;
+  // They ran before the entry that was left, wherever that was.
+  const int at = static_cast<int>(recorded);
+  for (u32 i = recorded; i < done; ++i) {
+    multicall.add_call_list()->mutable_unknown();
+    outcome.add_entries()->set_result(pvmmu::to_result(xen_errno::enosys));
+  }
+  std::rotate(multicall.mutable_call_list()->begin() + at, multicall.mutable_call_list()->end() - (done - recorded),
+              multicall.mutable_call_list()->end());
+  std::rotate(outcome.mutable_entries()->begin() + at, outcome.mutable_entries()->end() - (done - recorded),
+              outcome.mutable_entries()->end());
+  return done - recorded;
+}
+
+}  // namespace
+
+replayer::replayer(u64 machine_frames, std::vector<recording::loaded_tables> vcpus, replay_report& report)
+    : m_({.frames = machine_frames}),
+      d_(xen::load_domain(m_, static_cast<u32>(vcpus.size()))),
+      roots_(checked_vcpus(std::move(vcpus))),
+      report_(report),
+      preemption_(*this) {}
+
+void replayer::differ(replay_report::kind kind, const std::string& text) {
+  ++report_.differ[kind];
+  auto& kept = report_.first_differences[kind];
+  if (kept.size() < differences_kept) kept.push_back(text);
+}
+
+mfn_t replayer::checked(u64 mfn) const {
+  if (mfn >= m_.config().frames)
+    throw std::invalid_argument(fmt::format("mfn {:#x}: frames below {:#x} are expected", mfn, m_.config().frames));
+  return {mfn};
+}
+
+// ---- the state before
+
+void replayer::load(mfn_t first, const frame_run& run) {
+  if (first.n + run.length > m_.config().frames)
+    throw std::invalid_argument(fmt::format("frames up to {:#x}: frames below {:#x} are expected",
+                                            first.n + run.length - 1, m_.config().frames));
+  xen::load_frames(m_, d_, first, run.length, run.state);
+}
+
+void replayer::load(const recording::table& table) {
+  const auto words = decode_table(table);
+  if (!words) throw std::invalid_argument(words.error());
+  xen::load_table(m_, checked(table.mfn()), *words);
+}
+
+void replayer::start() {
+  for (std::size_t i = 0; i < roots_.size(); ++i)
+    xen::load_roots(m_, *d_.vcpus[i], checked(roots_[i].kernel_mfn()), checked(roots_[i].user_mfn()));
+  if (const auto wrong = xen::find_contradiction(m_))
+    throw std::invalid_argument("the first snapshot contradicts itself: " + *wrong);
+  m_.listen(&preemption_);
+  m_.preempt_by(&preemption_);
+}
+
+// ---- the calls
+
+void replayer::replay_piece(std::span<const recording::piece> pieces, std::size_t i) {
+  piece_ = &pieces[i];
+  number_ = i + 1;
+  ++report_.calls;
+  take_contents(0);
+  if (piece_->has_write()) return replay_write(*piece_);
+  if (!piece_->has_call()) throw std::invalid_argument(fmt::format("piece {} asks for nothing", number_));
+  const recording::piece* rest = nullptr;
+  if (left(piece_->call(), piece_->outcome())) {
+    const auto later =
+        std::ranges::find_if(pieces.subspan(i + 1), [&](const auto& p) { return continues(*piece_, p); });
+    if (later == pieces.end()) {
+      throw std::invalid_argument(fmt::format("piece {} was left, and no later one goes on with it", number_));
+    }
+    rest = &*later;
+  }
+  replay_call(*piece_, rest);
+}
+
+void replayer::before_multicall_entry(u32 entry) {
+  if (entry == 0 && entries_before_ != 0) return;  // taken up again
+  ++report_.calls;
+  if (entry != 0) take_contents(entries_before_ + entry);
+}
+
+/// What the recording says that tables held before this entry. The model knows better only of tables in use.
+void replayer::take_contents(u32 entry) {
+  for (const recording::content& content : piece_->contents()) {
+    if (content.before_entry() != entry) continue;
+    const auto words = decode_table(content.table());
+    if (!words) throw std::invalid_argument(fmt::format("piece {}: {}", number_, words.error()));
+    const mfn_t table = checked(content.table().mfn());
+    const xen::page_info& pg = m_.page(table);
+    if (xen::table_level(pg.type_info) != 0 && pg.type_count() != 0) {
+      compare_words(table, *words, fmt::format("before piece {}", number_));
+    } else {
+      xen::load_table(m_, table, *words);
+    }
+  }
+}
+
+/// Runs the decoded call to its end, or to where it was left.
+long replayer::run(const recording::piece& piece, const recording::piece* rest) {
+  xen::vcpu& curr = *d_.vcpus.front();
+  entries_before_ = 0;
+  preempted_ = false;
+  preemption_.begin_piece(rest ? std::optional(where_left(decoded_.call(), piece, rest->call())) : std::nullopt);
+  for (;;) {
+    const u32 all = entries_left(decoded_.call());
+    const long result = xen::do_hypercall_piece(m_, curr, decoded_.call());
+    // A check does not tell whether it comes before an entry or while the one before is being handled, which is then
+    // done again. Whatever the schedule, the state comes out the same; so the model goes on until it is where the real
+    // hypervisor was.
+    preempted_ = preempted_ || preemption_.fired();
+    if (!rest || !preemption_.fired() || !stopped_early(decoded_.call(), piece, rest->call())) return result;
+    entries_before_ += all - entries_left(decoded_.call());
+    preemption_.begin_piece(where_left(decoded_.call(), piece, rest->call()));
+  }
+}
+
+void replayer::replay_call(const recording::piece& piece, const recording::piece* rest) {
+  wire::hypercall call = piece.call();
+  wire::call_outcome expected = piece.outcome();
+  check_counts(call);
+  const u32 missing = add_missing_entries(piece, rest, call, expected);
+  if (const auto decoded = decoded_.decode(call); !decoded)
+    throw std::invalid_argument(fmt::format("piece {}: {}", number_, decoded.error()));
+  const long result = run(piece, rest);
+  report_.calls -= missing;
+
+  wire::call_outcome found;
+  decoded_.encode_outcome(result, found);
+  const u64 differed = report_.differ[replay_report::results];
+  compare_outcome(expected, found);
+  if (!rest) return;
+  compare_rest(*rest, decoded_.call());
+  if (preempted_) {
+    ++report_.true_preemptions;
+  } else if (report_.differ[replay_report::results] == differed) {
+    ++report_.continuations_predicted;
+  }
+}
+
+void replayer::compare_outcome(const wire::call_outcome& expected, const wire::call_outcome& found) {
+  const std::string_view name = hypercall_name(decoded_.call());
+  if (expected.result() != found.result()) {
+    differ(replay_report::results, fmt::format("piece {}: {} returned {}, expected {}", number_, name,
+                                               describe(found.result()), describe(expected.result())));
+  }
+  for (int i = 0; i < expected.entries_size(); ++i) {
+    if (i < found.entries_size() && found.entries(i).result() == expected.entries(i).result()) continue;
+    differ(replay_report::results,
+           fmt::format("piece {}: entry {} of the multicall returned {}, expected {}", number_, i,
+                       i < found.entries_size() ? describe(found.entries(i).result()) : "nothing",
+                       describe(expected.entries(i).result())));
+  }
+}
+
+/// Holds the rest of a call that the model would go on with against what the real hypervisor went on with.
+void replayer::compare_rest(const recording::piece& rest, const hypercall& found) {
+  decoded_call expected;
+  if (const auto decoded = expected.decode(rest.call()); !decoded)
+    throw std::invalid_argument(fmt::format("the rest of piece {}: {}", number_, decoded.error()));
+  wire::hypercall model_rest;
+  wire::hypercall recorded_rest;
+  encode(found, model_rest);
+  encode(expected.call(), recorded_rest);
+  if (model_rest.has_multicall() && recorded_rest.has_multicall()) {
+    // Of its entries a recording knows those that ran: only the one that was left is part of both.
+    const int known = last_entry_left(*piece_) ? 1 : 0;
+    for (wire::hypercall* call : {&model_rest, &recorded_rest}) {
+      auto& list = *call->mutable_multicall()->mutable_call_list();
+      if (list.size() > known) list.DeleteSubrange(known, list.size() - known);
+    }
+  }
+  if (MessageDifferencer::Equals(model_rest, recorded_rest)) return;
+  differ(replay_report::results, fmt::format("piece {}: was left with {{ {} }}, expected {{ {} }}", number_,
+                                             model_rest.ShortDebugString(), recorded_rest.ShortDebugString()));
+}
+
+// ---- emulated writes
+
+/// Whether the model can be asked at all: Xen emulates writes to L1s of the domain only.
+bool replayer::check_write(const recording::emulated_write& write, xen::ptwr_store& store) {
+  const u32 bytes = write.bytes();
+  const mfn_t table = maddr_to_mfn({write.maddr()});
+  const bool sized =
+      (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8) && (write.maddr() & PAGE_OFFSET_MASK) + bytes <= PAGE_SIZE;
+  if (!sized || table.n >= m_.config().frames) {
+    throw std::invalid_argument(
+        fmt::format("piece {}: a write of {} bytes at {:#x}: 1, 2, 4 or 8 within a frame below "
+                    "{:#x} are expected",
+                    number_, bytes, write.maddr(), m_.config().frames));
+  }
+  const xen::page_info& pg = m_.page(table);
+  store = {table, static_cast<unsigned>(write.maddr() & PAGE_OFFSET_MASK), bytes, write.value(), std::nullopt};
+  if (write.has_expected()) store.expected = write.expected();
+  return pg.owner == d_.owner() && xen::table_level(pg.type_info) == 1 && (pg.type_info & xen::PGT_validated) &&
+         pg.type_count() != 0;
+}
+
+void replayer::adopt_accessed_dirty(const xen::ptwr_store& store) {
+  const unsigned slot = store.offset / sizeof(pte_t);
+  const unsigned shift = store.offset % sizeof(pte_t) * 8;
+  const u64 mask = store.bytes == 8 ? ~u64{0} : (u64{1} << (store.bytes * 8)) - 1;
+  const pte_t entry = m_.words(store.table)[slot];
+  const pte_t recorded = (entry & ~(mask << shift)) | ((*store.expected & mask) << shift);
+  // The processor sets them, in present entries, and never clears them.
+  if (!present(entry) || recorded == entry || (recorded ^ entry) != (recorded & ~entry & accessed_dirty)) return;
+  m_.words(store.table)[slot] = recorded;
+  ++report_.accessed_dirty_adopted;
+}
+
+void replayer::replay_write(const recording::piece& piece) {
+  xen::ptwr_store store;
+  if (!check_write(piece.write(), store)) {
+    differ(replay_report::results, fmt::format("piece {}: an emulated write to mfn {:#x}, which is no L1 of the domain",
+                                               number_, store.table.n));
+    return;
+  }
+  if (store.expected) adopt_accessed_dirty(store);
+  m_.current = d_.vcpus.front().get();
+  preemption_.begin_piece(std::nullopt);
+  const xen::ptwr_answer answer = xen::ptwr_emulated_update(m_, *m_.current, store);
+  if ((answer.result == xen::ptwr_result::okay) == (piece.outcome().result() == 0)) return;
+  differ(replay_report::results,
+         fmt::format("piece {}: the emulated write to mfn {:#x} slot {} {}, expected that it {}; the entry held {:#x}",
+                     number_, store.table.n, store.offset / sizeof(pte_t),
+                     answer.result == xen::ptwr_result::okay ? "was done" : "was refused",
+                     piece.outcome().result() == 0 ? "is done" : "is refused", answer.old));
+}
+
+// ---- the state afterwards
+
+void replayer::compare(mfn_t first, const frame_run& run) {
+  if (first.n + run.length > m_.config().frames)
+    throw std::invalid_argument(fmt::format("frames up to {:#x}: frames below {:#x} are expected",
+                                            first.n + run.length - 1, m_.config().frames));
+  for (u64 n = first.n; n < first.n + run.length; ++n) {
+    const xen::frame_record found = xen::state_of(m_, d_, {n});
+    if (found.owner == xen::frame_owner::nobody && run.state.owner == xen::frame_owner::nobody) continue;
+    ++report_.frames_compared;
+    const xen::frame_record& expected = run.state;
+    if (found.owner == expected.owner && found.count_info == expected.count_info &&
+        found.type_info == expected.type_info) {
+      continue;
+    }
+    differ(replay_report::frames,
+           fmt::format("mfn {:#x}: count_info {:016x} type_info {:016x} owner {}, expected {:016x} {:016x} {}", n,
+                       found.count_info, found.type_info, static_cast<int>(found.owner), expected.count_info,
+                       expected.type_info, static_cast<int>(expected.owner)));
+  }
+}
+
+void replayer::compare(const recording::table& table) {
+  const auto words = decode_table(table);
+  if (!words) throw std::invalid_argument(words.error());
+  ++report_.tables_compared;
+  compare_words(checked(table.mfn()), *words, "at the end");
+}
+
+void replayer::compare_words(mfn_t table, const table_words& expected, std::string_view when) {
+  const pte_t* const found = m_.words(table);
+  for (unsigned slot = 0; slot < entries_per_table; ++slot) {
+    if (((found[slot] ^ expected[slot]) & ~accessed_dirty) == 0) continue;
+    differ(replay_report::table_entries, fmt::format("mfn {:#x} slot {} {}: {:#x}, expected {:#x}", table.n, slot, when,
+                                                     found[slot], expected[slot]));
+  }
+}
+
+}  // namespace pvmmu::tools
