@@ -41,12 +41,14 @@ void replace_zero_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte
 }
 
 // wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
-void reuse_page(kernel_state& k, entry_ref pte) { k.pv->set_pte(pte, k.tables.load(pte) | written_flags); }
+void reuse_page(kernel_state& k, entry_ref pte) {
+  k.pv->set_pte(pte, (k.tables.load(pte) & ~PAGE_SAVED_DIRTY) | written_flags);
+}
 
 void handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
   const entry_ref pte = alloc_entry(k, mm, va, 1);
+  if (none(k, pte)) return do_anonymous_page(k, area, pte, kind);
   const pte_t entry = k.tables.load(pte);
-  if (entry == 0) return do_anonymous_page(k, area, pte, kind);
   if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return;  // somebody was faster, or the fault was spurious
   if (k.pv->pte_pfn(entry) == zero_pfn) return replace_zero_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte);
   reuse_page(k, pte);

@@ -14,6 +14,7 @@ constexpr kernel_profile linux_4_17{
     .tlb_flush = remote_flush::local_then_others,
     .alloc_ptpage_checks_pinned = false,
     .mprotect_gives_write_back = false,
+    .saved_dirty = false,
 };
 
 constexpr kernel_profile linux_4_18 = [] {
@@ -81,6 +82,7 @@ constexpr kernel_profile linux_6_12 = [] {
   p.name = "6.12";
   p.stands_for = "6.7 and later: widens moves to PMD boundaries where it can (af8ca1c14906)";
   p.realigns_moves = true;
+  p.saved_dirty = true;
   return p;
 }();
 

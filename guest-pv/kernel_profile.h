@@ -45,8 +45,9 @@ struct kernel_profile {
 
   bool alloc_ptpage_checks_pinned = true;  ///< 5.15 (36c9b5929b70): a page that is PagePinned is not pinned again
   bool mprotect_gives_write_back = true;   ///< 6.0 (64fe24a3e05e): where a page allows it, without a write fault
-  bool guards_l1_pin = true;               ///< xen_pin_page pins an L1 only with split page-table locks
-  bool guards_l1_unpin = true;             ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
+  bool saved_dirty = true;      ///< 6.6: an entry that is not writable keeps its dirty bit in a bit of its own
+  bool guards_l1_pin = true;    ///< xen_pin_page pins an L1 only with split page-table locks
+  bool guards_l1_unpin = true;  ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
 };
 
 /// All kernels, oldest first; the last, "mail", is no real one.

@@ -10,11 +10,18 @@
 namespace pvmmu::guest {
 namespace {
 
+/// Since user shadow stacks, "dirty but not writable" means something else to the processor.
+u64 dirty_bits(const kernel_state& k, bool dirty, bool writable) {
+  if (!dirty) return 0;
+  return k.profile().saved_dirty && !writable ? PAGE_SAVED_DIRTY : PAGE_DIRTY;
+}
+
 /// pte_modify: another protection for the same page, its history kept.
 pte_t modified(kernel_state& k, const vma& area, pte_t old) {
   const pfn_t pfn = k.pv->pte_pfn(old).value();
-  const u64 history = old & (PAGE_ACCESSED | PAGE_DIRTY | PAGE_SPECIAL | PAGE_SOFT_DIRTY);
   const bool write_back = area.writable() && k.profile().mprotect_gives_write_back && pfn != zero_pfn;
+  const u64 history = (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY)) |
+                      dirty_bits(k, (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0, write_back);
   return k.pv->make_pte(pfn, vm_page_prot(area.access) | history | (write_back ? PAGE_RW : 0));
 }
 

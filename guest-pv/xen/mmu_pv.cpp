@@ -79,7 +79,7 @@ void mmu_pv::alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) {
   if (!k_.pages[mm.pgd].pinned) return;
   const bool was_pinned = std::exchange(k_.pages[pfn].pinned, true) && k_.profile().alloc_ptpage_checks_pinned;
 
-  set_pfn_prot(pfn, PAGE_KERNEL_RO, UVMF_NONE, "xen_alloc_ptpage");
+  set_pfn_prot(pfn, page_kernel_ro(k_.profile()), UVMF_NONE, "xen_alloc_ptpage");
   if (level == 1 && k_.config.split_ptlocks() && !was_pinned) {
     mc_.new_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "xen_alloc_ptpage");
   }

@@ -11,9 +11,12 @@
 
 namespace pvmmu::guest {
 
-inline constexpr u64 PAGE_TABLE_FLAGS = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;
 inline constexpr u64 PAGE_KERNEL = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
-inline constexpr u64 PAGE_KERNEL_RO = PAGE_KERNEL & ~PAGE_RW;
+
+/// A kernel mapping that is not writable is not dirty either, where a saved dirty bit exists.
+constexpr u64 page_kernel_ro(const kernel_profile& p) {
+  return PAGE_KERNEL & ~(PAGE_RW | (p.saved_dirty ? PAGE_DIRTY : 0));
+}
 
 class mmu_pv final : public pv_mmu_ops {
  public:

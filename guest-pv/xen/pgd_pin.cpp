@@ -37,7 +37,7 @@ void mmu_pv::pgd_walk(pfn_t table, unsigned level, page_fn visit) {
 
 void mmu_pv::pin_page(pfn_t pfn, unsigned level) {
   if (std::exchange(k_.pages[pfn].pinned, true)) return;
-  set_pfn_prot(pfn, PAGE_KERNEL_RO, level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_pin");
+  set_pfn_prot(pfn, page_kernel_ro(k_.profile()), level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_pin");
   if (level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_pin)) {
     mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "__xen_pgd_pin");
     mc_.callback([] {});  // xen_pte_unlock: counts towards the buffer's callbacks

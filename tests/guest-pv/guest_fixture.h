@@ -14,9 +14,9 @@ namespace pvmmu::guest {
 inline constexpr u64 MiB = u64{1} << 20;
 
 struct running_guest {
-  explicit running_guest(kernel_config config, bool debug_build = false)
+  explicit running_guest(kernel_config config, domain_kind kind = domain_kind::dom0, bool debug_build = false)
       : m({.frames = 1 << 16, .debug_build = debug_build}),
-        info(xen::build_domain(m, {.vcpus = config.vcpus}).value()),
+        info(xen::build_domain(m, {.kind = kind, .vcpus = config.vcpus}).value()),
         xen(m, info),
         k(xen, info, config) {
     k.boot();

@@ -16,8 +16,8 @@ constexpr u64 old_va = 0x200000000000;
 constexpr u64 new_va = 0x300000000000;
 
 struct moved_region {
-  moved_region(std::string_view profile, u32 nr_cpus, bool debug_build = false)
-      : guest({.profile = find_kernel_profile(profile), .nr_cpus = nr_cpus}, debug_build), p(guest.k.exec_mm(0)) {
+  moved_region(std::string_view profile, u32 nr_cpus)
+      : guest({.profile = find_kernel_profile(profile), .nr_cpus = nr_cpus}), p(guest.k.exec_mm(0)) {
     for (u64 va : {old_va, new_va}) {
       EXPECT_TRUE(guest.k.mmap(0, p, va + 4 * MiB, PAGE_SIZE, prot::read_write));
       guest.fill(p, va + 4 * MiB, 1);
