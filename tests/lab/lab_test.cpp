@@ -24,13 +24,29 @@ class real_xen : public testing::Test {
     if (std::getenv("PVMMU_SKIP_LAB")) return;
     const lab real{{.probe = PVMMU_PROBE}};
     session_ = std::make_unique<session>(real.run(programs()));
+    at_entry_ = std::make_unique<session>(real.run({}));
   }
-  static void TearDownTestSuite() { session_.reset(); }
+  static void TearDownTestSuite() {
+    session_.reset();
+    at_entry_.reset();
+  }
   void SetUp() override {
     if (!session_) GTEST_SKIP() << "PVMMU_SKIP_LAB is set";
   }
 
-  enum program_name { empty_l1, rw_table, pin_twice, stores, a_batch, untouched, new_cr3, crash, after_crash };
+  enum program_name {
+    empty_l1,
+    rw_table,
+    pin_twice,
+    stores,
+    a_batch,
+    untouched,
+    new_cr3,
+    grants,
+    foreign,
+    crash,
+    after_crash
+  };
   static std::vector<program> programs();
 
   static const program_answer& answer_of(program_name name) { return session_->answers.at(name); }
@@ -39,6 +55,7 @@ class real_xen : public testing::Test {
   }
 
   static inline std::unique_ptr<session> session_;
+  static inline std::unique_ptr<session> at_entry_;
 };
 
 program store_program() {
@@ -73,6 +90,36 @@ program new_cr3_program() {
   return p;
 }
 
+program grant_program() {
+  constexpr u64 ref = 20, GNTTABOP_map_grant_ref = 0, GNTTABOP_unmap_grant_ref = 1, GNTMAP_host_map = 2;
+  constexpr u64 HYPERVISOR_grant_table_op = 20;
+  constexpr u16 GTF_permit_access = 1;
+  program p{.nr_frames = 1};
+  p.calls.push_back(update_va_mapping{
+      .va = window_va(0), .val = pte_to(probe::name_grant_table, PAGE_PRESENT | PAGE_RW), .flags = UVMF_INVLPG});
+  p.calls.push_back(memory_access{
+      .op = probe::access_op::write, .va = window_va(0, ref * 8), .value = grant_of(0, GTF_permit_access, 0)});
+  const blob map{.words = {window_va(1), plain(GNTMAP_host_map | ref << 32), plain(0), plain(0)}, .out = true};
+  const blob unmap{.words = {window_va(1), plain(0), upper_half_of(2, 2)}, .out = true};
+  p.calls.push_back(raw_call{
+      .op = HYPERVISOR_grant_table_op, .args = {plain(GNTTABOP_map_grant_ref), blob_at(0), plain(1)}, .blobs = {map}});
+  p.calls.push_back(raw_call{.op = HYPERVISOR_grant_table_op,
+                             .args = {plain(GNTTABOP_unmap_grant_ref), blob_at(0), plain(1)},
+                             .blobs = {unmap}});
+  return p;
+}
+
+program foreign_program() {
+  program p{.nr_frames = 1, .nr_foreign = 2};
+  p.contents.push_back(
+      {.frame = probe::name_foreign, .slot = 0, .value = pte_to(probe::name_foreign + 1, PAGE_PRESENT)});
+  mmuext_op pin = one_op(MMUEXT_PIN_L1_TABLE, probe::name_foreign);
+  p.calls.push_back(pin);
+  pin.foreigndom = probe::foreign_domid;
+  p.calls.push_back(pin);
+  return p;
+}
+
 program crash_program() {
   program p{.nr_frames = 1};
   p.calls.push_back(one_op(MMUEXT_PIN_L4_TABLE, 0));
@@ -91,6 +138,8 @@ std::vector<program> real_xen::programs() {
   all[a_batch] = batch_program();
   all[untouched] = {.nr_frames = 2, .nr_untouched = 1};
   all[new_cr3] = new_cr3_program();
+  all[grants] = grant_program();
+  all[foreign] = foreign_program();
   all[crash] = crash_program();
   all[after_crash] = {.nr_frames = 1, .calls = {one_op(MMUEXT_PIN_L1_TABLE, 0)}};
   return all;
@@ -165,6 +214,50 @@ TEST_F(real_xen, comes_back_from_another_l4) {
   EXPECT_EQ(answer_of(new_cr3).calls[0].result, 0);
   EXPECT_EQ(frame_of(new_cr3, 0).type_info, xen::PGT_l4_page_table);
   EXPECT_EQ(frame_of(new_cr3, 0).count_info, allocated | 1);
+}
+
+// A grant of one's own can be mapped and unmapped: the handle that Xen gave is at hand.
+TEST_F(real_xen, maps_and_unmaps_a_grant) {
+  const program_answer& a = answer_of(grants);
+  for (const answer& each : a.calls) EXPECT_EQ(each.result, 0);
+  const auto status = [](u64 w, int shift) { return static_cast<s16>(w >> shift & 0xffff); };
+  EXPECT_EQ(status(a.calls[2].blobs[0][2], 16), 0);
+  EXPECT_EQ(status(a.calls[3].blobs[0][2], 32), 0);
+  EXPECT_EQ(frame_of(grants, 0).count_info, allocated | 1);
+}
+
+// Another domain's table is pinned in that domain's name alone.
+TEST_F(real_xen, has_a_foreign_domain) {
+  const program_answer& a = answer_of(foreign);
+  EXPECT_EQ(a.calls[0].result, to_result(xen_errno::einval));
+  EXPECT_EQ(a.calls[1].result, 0);
+  EXPECT_EQ(frame_of(foreign, probe::name_foreign).owner, xen::owner_of(probe::foreign_domid));
+  EXPECT_EQ(frame_of(foreign, probe::name_foreign).type_info,
+            xen::PGT_l1_page_table | xen::PGT_pinned | xen::PGT_validated | 1);
+  EXPECT_EQ(frame_of(foreign, probe::name_foreign + 1).count_info, allocated | 2);
+}
+
+// As dom0 finds it: page tables are mapped read-only, the L4 is pinned and loaded as well, what is mapped is writable,
+// and the rest has no type (xen 4.17 pv/dom0_build.c).
+TEST_F(real_xen, can_be_seen_at_dom0s_entry) {
+  const start_info& start = at_entry_->facts.start;
+  const auto frame_at = [&start](u64 va) {
+    const pfn_t pfn{(va - start.virt_base) / PAGE_SIZE};
+    for (const p2m_run& run : start.p2m)
+      if (run.pfn <= pfn && pfn < run.pfn + run.frames) return at_entry_->memory->frame(run.mfn + (pfn.n - run.pfn.n));
+    throw std::out_of_range("no such frame");
+  };
+  EXPECT_EQ(frame_at(start.pt_base).type_info, xen::PGT_l4_page_table | xen::PGT_pinned | xen::PGT_validated | 2);
+  EXPECT_EQ(frame_at(start.pt_base).count_info, allocated | 4);
+  for (u64 i = 1; i < start.nr_pt_frames; ++i) {
+    const xen::page_info pg = frame_at(start.pt_base + i * PAGE_SIZE);
+    EXPECT_EQ(pg.type_info & ~xen::PGT_type_mask, xen::PGT_validated | 1);
+    EXPECT_EQ(pg.count_info, allocated | 3);
+  }
+  EXPECT_EQ(frame_at(start.virt_base).type_info, xen::PGT_writable_page | xen::PGT_validated | 1);
+  const xen::page_info beyond = frame_at(start.virt_base + start.mapped_pages * PAGE_SIZE);
+  EXPECT_EQ(beyond.type_info, 0u);
+  EXPECT_EQ(beyond.count_info, allocated | 1);
 }
 
 // A program after which the probe cannot run on is found by its call, and what came before it is still there.

@@ -9,20 +9,24 @@
 namespace pvmmu::lab {
 namespace {
 
+constexpr const char* too_early = "the probe's results end too early";
+
 class results_reader {
  public:
   explicit results_reader(std::span<const u8> bytes) : rest_(bytes) {}
   template <class T>
   T get() {
-    if (rest_.size() < sizeof(T)) throw lab_error("the probe's results end too early");
+    if (rest_.size() < sizeof(T)) throw lab_error(too_early);
     T record;
     std::memcpy(&record, rest_.data(), sizeof record);
     rest_ = rest_.subspan(sizeof record);
     return record;
   }
   std::vector<u64> words(u64 count) {
-    std::vector<u64> result;
-    for (u64 i = 0; i < count; ++i) result.push_back(get<u64>());
+    if (rest_.size() / sizeof(u64) < count) throw lab_error(too_early);
+    std::vector<u64> result(count);
+    std::memcpy(result.data(), rest_.data(), count * sizeof(u64));
+    rest_ = rest_.subspan(count * sizeof(u64));
     return result;
   }
 
@@ -57,7 +61,8 @@ answer read_answer(results_reader& in, const call& c) {
 
 program_answer read_program(results_reader& in, const program& p, const probe::results_header& known) {
   const auto result = in.get<probe::program_result>();
-  if (result.nr_names != p.nr_frames + p.nr_adopted || result.nr_calls > p.calls.size())
+  if (result.nr_names != p.nr_frames + p.nr_adopted || result.nr_foreign != p.nr_foreign ||
+      result.nr_calls > p.calls.size())
     throw lab_error("the probe's results are not those of these programs");
   program_answer a{.how = program_answer::state::ended,
                    .window_va = result.window_va,
@@ -66,9 +71,11 @@ program_answer read_program(results_reader& in, const program& p, const probe::r
                    .window_l3 = {known.window_l3_mfn},
                    .probe_l4 = {known.probe_l4_mfn},
                    .shared_info = {known.shared_info_mfn},
+                   .grant_table = {known.grant_table_mfn},
                    .m2p = {known.m2p_mfn}};
   for (u64 n : in.words(result.nr_names))
     a.frames.push_back(n == INVALID_MFN.n ? std::nullopt : std::optional{mfn_t{n}});
+  for (u64 n : in.words(result.nr_foreign)) a.foreign.push_back({n});
   for (u32 i = 0; i < result.nr_calls; ++i) a.calls.push_back(read_answer(in, p.calls[i]));
   return a;
 }
@@ -82,9 +89,13 @@ std::optional<mfn_t> program_answer::frame(u32 name) const {
     case probe::name_window_l3: return window_l3;
     case probe::name_probe_l4: return probe_l4;
     case probe::name_shared_info: return shared_info;
+    case probe::name_grant_table: return grant_table;
     case probe::name_m2p: return m2p;
-    default: return name < frames.size() ? frames[name] : std::nullopt;
+    default: break;
   }
+  if (name >= probe::name_foreign && name - probe::name_foreign < foreign.size())
+    return foreign[name - probe::name_foreign];
+  return name < frames.size() ? frames[name] : std::nullopt;
 }
 
 std::vector<program_answer> decode(std::span<const program> programs, std::span<const u8> results) {

@@ -43,11 +43,12 @@ void put_program(writer& out, const program& p) {
   probe::program_header header{.nr_frames = p.nr_frames,
                                .nr_untouched = p.nr_untouched,
                                .nr_names = p.nr_frames + p.nr_adopted,
+                               .nr_foreign = p.nr_foreign,
                                .nr_contents = static_cast<u32>(p.contents.size()),
                                .nr_calls = static_cast<u32>(p.calls.size())};
-  if (header.nr_names > probe::max_frames || p.nr_untouched > p.nr_frames)
-    throw std::invalid_argument(
-        fmt::format("a program wants {} frames, at most {} are possible", header.nr_names, probe::max_frames));
+  if (header.nr_names + header.nr_foreign > probe::max_frames || p.nr_untouched > p.nr_frames)
+    throw std::invalid_argument(fmt::format("a program wants {} frames, at most {} are possible",
+                                            header.nr_names + header.nr_foreign, probe::max_frames));
   const std::size_t start = out.size();
   out.put(header);
   for (const content& c : p.contents) out.put(c);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "tools/lab/encode.h"
+#include "tools/lab/lowered_call.h"
 #include "tools/lab/machine_in_qemu.h"
 #include "tools/lab/stopped_xen.h"
 
@@ -76,19 +77,47 @@ std::span<const u8> results_of(const serial_log& log, const shared_memory& ram) 
   return {ram.data() + log.results_maddr, log.results_bytes};
 }
 
-mfn_t probe_l4(std::span<const u8> results) {
+probe::results_header header_of(std::span<const u8> results) {
   probe::results_header header;
   std::memcpy(&header, results.data(), sizeof header);
-  return {header.probe_l4_mfn};
+  return header;
 }
+
+/// What programs use up of one boot.
+struct cost {
+  u64 frames = 0;  ///< of dom0
+  u64 foreign_frames = 0;
+  u64 result_bytes = 0;
+
+  void add(const program& p) {
+    frames += p.nr_frames + 2;  // the window's L1, and more than its share of the tables above
+    foreign_frames += p.nr_foreign;
+    result_bytes += sizeof(probe::program_result) + (p.nr_frames + p.nr_adopted + p.nr_foreign) * sizeof(u64);
+    for (const call& c : p.calls) {
+      result_bytes += sizeof(probe::call_result);
+      for (const out_part& part : lower(c).out) result_bytes += part.nr_words * sizeof(u64);
+    }
+  }
+};
 
 }  // namespace
 
 lab::lab(lab_options options) : options_(std::move(options)), qemu_version_(find_qemu()), xen_(fetch_xen()) {}
 
-u64 lab::free_frames() const {
-  // Dom0's own image, its tables and results take less than 128 MiB of it.
-  return (options_.dom0_megabytes - 128) * (1 << 20) / PAGE_SIZE;
+std::size_t lab::batch(std::span<const program> programs) const {
+  const u64 frames_per_mib = (1 << 20) / PAGE_SIZE;
+  const cost most{.frames = (options_.dom0_megabytes - 192) * frames_per_mib,  // less the probe's image and its tables
+                  .foreign_frames = (options_.megabytes - options_.dom0_megabytes) / 2 * frames_per_mib,
+                  .result_bytes = probe::results_capacity - sizeof(probe::results_header)};
+  cost sum;
+  std::size_t count = 0;
+  for (const program& p : programs) {
+    sum.add(p);
+    if (sum.frames > most.frames || sum.foreign_frames > most.foreign_frames || sum.result_bytes > most.result_bytes)
+      break;
+    ++count;
+  }
+  return count;
 }
 
 session lab::run(std::span<const program> programs) const {
@@ -111,7 +140,7 @@ session lab::run(std::span<const program> programs) const {
   const std::span<const u8> results = results_of(log, *ram);
   session s;
   s.answers = decode(programs, results);
-  s.facts = read_facts(*stopped, probe_l4(results), log.text);
+  s.facts = read_facts(*stopped, header_of(results), log.text);
   s.memory = stopped;
   s.facts.xen_version = xen_.version;
   s.facts.qemu_version = qemu_version_;

@@ -46,13 +46,13 @@ class lab {
   /// Looks for QEMU and fetches Xen. Throws lab_error.
   explicit lab(lab_options options);
 
-  /// Runs all programs in one boot, in this order. If Xen crashes the domain in one, that one has the answers up to the
-  /// fatal call, and those after it are not_run. Throws lab_error if the machine does not get so far, and
-  /// std::invalid_argument for a program that cannot be said (encode.h).
+  /// Runs all programs in one boot, in this order. Without programs: Xen as dom0 finds it at its entry. If Xen crashes
+  /// the domain in one, that one has the answers up to the fatal call, and those after it are not_run. Throws lab_error
+  /// if the machine does not get so far, and std::invalid_argument for a program that cannot be said (encode.h).
   session run(std::span<const program> programs) const;
 
-  /// How many frames the programs of one run may take altogether; each takes nr_frames and one for its window.
-  u64 free_frames() const;
+  /// How many of the programs, from the first on, one boot has frames and memory for.
+  std::size_t batch(std::span<const program> programs) const;
   const std::string& xen_version() const { return xen_.version; }
 
  private:

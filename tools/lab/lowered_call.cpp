@@ -63,6 +63,7 @@ class lowering {
     if (c.adopt_blob && !in_multicall_) {
       result_.header.adopt_blob = first + *c.adopt_blob;
       result_.header.adopt_first = c.adopt_first;
+      result_.header.adopt_number = c.adopt_number;
     }
     bare_call bare{c.op, c.args};
     for (word& w : bare.args) shift(w, first);

@@ -46,10 +46,32 @@ std::vector<xen::mfn_range> parse_ranges(const std::string& text) {
   return ranges;
 }
 
+start_info read_start(const stopped_xen& xen, const probe::start_facts& told) {
+  start_info start{.domid = 0,
+                   .nr_pages = told.nr_pages,
+                   .vcpus = 1,
+                   .virt_base = told.virt_base,
+                   .mapped_pages = told.mapped_pages,
+                   .pt_base = told.pt_base,
+                   .nr_pt_frames = told.nr_pt_frames,
+                   .p2m = {}};
+  for (pfn_t pfn{0}; pfn.n < told.nr_pages; ++pfn) {
+    const u64 at = told.p2m_maddr / sizeof(u64) + pfn.n;
+    const mfn_t mfn{xen.words({at / entries_per_table})[at % entries_per_table]};
+    if (!start.p2m.empty() && start.p2m.back().mfn + start.p2m.back().frames == mfn) {
+      ++start.p2m.back().frames;
+    } else {
+      start.p2m.push_back({pfn, mfn, 1});
+    }
+  }
+  return start;
+}
+
 }  // namespace
 
-machine_facts read_facts(const stopped_xen& xen, mfn_t dom0_l4, const std::string& serial) {
+machine_facts read_facts(const stopped_xen& xen, const probe::results_header& known, const std::string& serial) {
   machine_facts facts;
+  facts.start = read_start(xen, known.start);
   facts.frames = xen.frames();
   facts.dom0_pages = count(frames_of(xen, xen::owner_of(0)));
   facts.holes = frames_of(xen, xen::owner_hole);
@@ -60,7 +82,8 @@ machine_facts read_facts(const stopped_xen& xen, mfn_t dom0_l4, const std::strin
   const auto at = serial.find(label);
   if (at == std::string::npos) throw lab_error("Xen did not print what dom0 may map");
   facts.dom0_iomem = parse_ranges(serial.substr(at + label.size()));
-  std::ranges::copy(xen.words(dom0_l4).subspan(first_xen_slot, facts.xen_l4_slots.size()), facts.xen_l4_slots.begin());
+  std::ranges::copy(xen.words({known.probe_l4_mfn}).subspan(first_xen_slot, facts.xen_l4_slots.size()),
+                    facts.xen_l4_slots.begin());
   return facts;
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "hypervisor-model/machine/machine.h"
+#include "proto/abi/domain_config.h"
+#include "tests/conformance/probe/program.h"
 
 namespace pvmmu::lab {
 
@@ -15,6 +17,7 @@ struct machine_facts {
   std::string xen_version;                 ///< the package's
   std::string qemu_version;                ///< as QEMU says it
   u64 frames = 0;                          ///< in the frame table
+  start_info start;                        ///< what dom0 was told when it started
   u64 dom0_pages = 0;                      ///< that dom0 owned in the end
   std::vector<xen::mfn_range> holes;       ///< below `frames`, but no frames
   std::vector<xen::mfn_range> dom_io;      ///< frames of DOMID_IO
@@ -24,7 +27,7 @@ struct machine_facts {
   std::array<pte_t, last_xen_slot - first_xen_slot + 1> xen_l4_slots{};  ///< 256-271 of dom0's L4
 };
 
-/// `serial`: what Xen printed, with a dump of its domains. Throws lab_error.
-machine_facts read_facts(const stopped_xen& xen, mfn_t dom0_l4, const std::string& serial);
+/// `known`: what the probe has learnt; `serial`: what Xen printed, with a dump of its domains. Throws lab_error.
+machine_facts read_facts(const stopped_xen& xen, const probe::results_header& known, const std::string& serial);
 
 }  // namespace pvmmu::lab

@@ -36,6 +36,7 @@ namespace {
 
 process::process(const std::vector<std::string>& args, int output, int errors, std::span<const int> inherited) {
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
   std::array<int, 2> ends{};

@@ -30,6 +30,16 @@ constexpr word entry_of(u32 table, u32 slot, u32 cmd = MMU_NORMAL_PT_UPDATE) {
   return {.value = slot * u64{8} + cmd, .kind = word_kind::maddr, .index = table};
 }
 constexpr word mfn_of_frame(u32 frame) { return {.kind = word_kind::mfn, .index = frame}; }
+/// The virtual address of a raw_call's blob.
+constexpr word blob_at(u32 blob) { return {.kind = word_kind::blob, .index = blob}; }
+/// A grant's entry of version 1: a frame, in bits 63:32, and flags and domain below.
+constexpr word grant_of(u32 frame, u16 flags, domid_t domain) {
+  return {.value = flags | u64{domain} << 16, .kind = word_kind::mfn_high, .index = frame};
+}
+/// The upper half of a word that an earlier call of the program reported, for example a grant's handle.
+constexpr word upper_half_of(u32 call, u32 out_word) {
+  return {.kind = word_kind::earlier_high, .index = call << 16 | out_word};
+}
 /// A virtual address in the program's window.
 constexpr word window_va(u32 slot, u64 offset = 0) {
   return {.value = offset, .kind = word_kind::window, .index = slot};
@@ -102,9 +112,11 @@ struct raw_call {
   u64 op = 0;
   std::vector<word> args{};
   std::vector<blob> blobs{};
-  /// After a result n > 0 the first n words of this blob are frames, known as `adopt_first` and following from then on.
+  /// After a result n > 0 the first n words of this blob are frames, known as `adopt_first` and following from then on;
+  /// after a result of 0, `adopt_number` words.
   std::optional<u32> adopt_blob{};
   u32 adopt_first = 0;
+  u32 adopt_number = 0;
 };
 
 using simple_call =
@@ -131,6 +143,7 @@ using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, upd
 struct program {
   u32 nr_frames = 0;
   u32 nr_untouched = 0;  ///< the last of them
+  u32 nr_foreign = 0;    ///< frames of domain probe::foreign_domid, known as probe::name_foreign and following
   u32 nr_adopted = 0;    ///< names beyond nr_frames that calls may give to frames
   std::vector<content> contents{};
   std::vector<call> calls{};
@@ -168,12 +181,14 @@ struct program_answer {
   state how = state::not_run;
   std::vector<answer> calls{};
   std::vector<std::optional<mfn_t>> frames{};  ///< where each name lay; nothing for one that was never adopted
+  std::vector<mfn_t> foreign{};                ///< where the foreign domain's frames lay
   u64 window_va = 0;
   mfn_t window_l1{};
   mfn_t window_l2{};
   mfn_t window_l3{};
   mfn_t probe_l4{};
   mfn_t shared_info{};
+  mfn_t grant_table{};
   mfn_t m2p{};
 
   /// A frame by index or by `probe::frame_name`.

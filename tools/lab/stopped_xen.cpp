@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "tests/conformance/probe/program.h"
 #include "tools/lab/lab_error.h"
 #include "tools/lab/xen_memory.h"
 
@@ -28,13 +29,13 @@ class owners {
     }
   }
 
-  /// The model's way to say it. A domain that is none of them is one that a program made.
+  /// The model's way to say it. The only other domain is the one that the probe has made.
   xen::owner_t of(const xen::page_info& real) const {
     if (real.count_info == ~u64{0}) return xen::owner_hole;
     if ((real.count_info & xen::PGC_state) == xen::PGC_state_free || real.owner == 0) return xen::owner_none;
     for (const auto& [pdx, owner] : known_)
       if (pdx == real.owner) return owner;
-    return xen::owner_of(DOMID_INVALID);
+    return xen::owner_of(probe::foreign_domid);
   }
 
  private:

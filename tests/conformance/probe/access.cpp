@@ -97,7 +97,6 @@ u64 perform_sized(const access& a) {
 }  // namespace
 
 void catch_exceptions() {
-  const u16 FLAT_KERNEL_CS = 0xe033;
   static const trap_info table[] = {{13, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&general_protection)},
                                     {14, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&page_fault)},
                                     {}};
@@ -105,7 +104,6 @@ void catch_exceptions() {
 }
 
 call_result perform(const access& a) {
-  const u64 MMUEXT_INVLPG_LOCAL = 7;
   const mmuext_op flush{MMUEXT_INVLPG_LOCAL, a.va, 0};
   hypercall(HYPERVISOR_mmuext_op, address_of(&flush), 1, 0, DOMID_SELF);
   caught.vector = call_result::no_fault;

@@ -6,7 +6,6 @@ namespace pvmmu::probe {
 
 console_line::~console_line() {
   text_[length_++] = '\n';
-  const u64 CONSOLEIO_write = 0;
   hypercall(HYPERVISOR_console_io, CONSOLEIO_write, length_, address_of(text_));
 }
 
@@ -30,7 +29,6 @@ void lost(const char* what, u64 number) {
 }
 
 void idle() {
-  const u64 SCHEDOP_block = 1;
   while (true) hypercall(HYPERVISOR_sched_op, SCHEDOP_block, 0);
 }
 

@@ -7,18 +7,7 @@
 namespace pvmmu::probe {
 namespace {
 
-constexpr u64 virt_base = 0xffffffff80000000;
-
 alignas(page_bytes) u64 scratch_page[512];
-
-/// Where Xen's builder stopped mapping: the end of the stack, rounded up to 4 MiB with 512 KiB at least behind it
-/// (xen 4.17 pv/dom0_build.c).
-u64 builder_mapped_pages(u64 stack_end) {
-  const u64 round = u64{4} << 20;
-  u64 end = (stack_end + round - 1) & ~(round - 1);
-  if (end - stack_end < u64{512} << 10) end += round;
-  return (end - virt_base) / page_bytes;
-}
 
 bool all_zero(const u64* words) {
   for (u64 i = 0; i < 512; ++i)
@@ -28,10 +17,15 @@ bool all_zero(const u64* words) {
 
 }  // namespace
 
-frame_pool::frame_pool(const start_info& start, u64 mapped_end)
-    : p2m_(reinterpret_cast<const u64*>(start.mfn_list)),
-      next_pfn_(builder_mapped_pages(mapped_end)),
-      nr_pages_(start.nr_pages) {
+u64 builder_mapped_pages(u64 stack_end) {
+  const u64 round = u64{4} << 20;
+  u64 end = (stack_end + round - 1) & ~(round - 1);
+  if (end - stack_end < u64{512} << 10) end += round;
+  return (end - virt_base) / page_bytes;
+}
+
+frame_pool::frame_pool(const start_info& start, u64 mapped_pages)
+    : p2m_(pointer_to<u64>(start.mfn_list)), next_pfn_(mapped_pages), nr_pages_(start.nr_pages) {
   release();
 }
 
@@ -44,6 +38,13 @@ u64 frame_pool::next_mfn() {
 
 void frame_pool::map(u64 mfn, u64 flags) {
   if (update_va_mapping(address_of(scratch_page), mfn * page_bytes | flags) != 0) lost("cannot map frame", mfn);
+}
+
+void frame_pool::map_foreign(u64 mfn, u64 flags) {
+  const u64 entry = mfn * page_bytes | flags;
+  if (hypercall(HYPERVISOR_update_va_mapping_otherdomain, address_of(scratch_page), entry, UVMF_INVLPG,
+                foreign_domid) != 0)
+    lost("cannot map a foreign frame", mfn);
 }
 
 void frame_pool::release() {

@@ -6,11 +6,15 @@
 
 namespace pvmmu::probe {
 
+/// How many frames Xen's builder mapped: up to the end of the stack, rounded up to 4 MiB with 512 KiB at least behind
+/// it (xen 4.17 pv/dom0_build.c).
+u64 builder_mapped_pages(u64 stack_end);
+
 /// Frames are taken and never given back: what a program did to one stays to be read.
 class frame_pool {
  public:
-  /// Everything beyond what Xen's builder mapped; `mapped_end` is the end of the boot stack.
-  frame_pool(const start_info& start, u64 mapped_end);
+  /// Everything beyond the frames that Xen's builder mapped.
+  frame_pool(const start_info& start, u64 mapped_pages);
 
   /// A frame that was filled with zeros: allocated|1, writable|validated|0. It stays mapped at scratch() until the next
   /// frame is taken or release() is called.
@@ -19,6 +23,8 @@ class frame_pool {
   u64 take_untouched();
   /// Maps a frame at scratch() instead of the one that is there.
   void map(u64 mfn, u64 flags);
+  /// The same with a frame of the foreign domain.
+  void map_foreign(u64 mfn, u64 flags);
   void release();
   u64* scratch() const;
 

@@ -3,7 +3,8 @@
 
 #include "tests/conformance/probe/xen_abi.h"
 
-extern "C" char hypercall_page[];
+/// Not to be called: Xen fills this page with an entry of 32 bytes for each number.
+extern "C" void hypercall_page();
 
 namespace pvmmu::probe {
 
@@ -13,12 +14,17 @@ inline s64 hypercall(u64 number, u64 a1 = 0, u64 a2 = 0, u64 a3 = 0, u64 a4 = 0,
   s64 result = 0;
   asm volatile("call *%[entry]"
                : "=a"(result), "+D"(a1), "+S"(a2), "+d"(a3), "+r"(r10), "+r"(r8)
-               : [entry] "b"(hypercall_page + number * 32)
+               : [entry] "b"(reinterpret_cast<u64>(&hypercall_page) + number * 32)
                : "rcx", "r9", "r11", "memory");
   return result;
 }
 
 inline u64 address_of(const void* p) { return reinterpret_cast<u64>(p); }
+
+template <class T>
+const T* pointer_to(u64 va) {
+  return reinterpret_cast<const T*>(va);
+}
 
 inline s64 update_va_mapping(u64 va, u64 entry) {
   return hypercall(HYPERVISOR_update_va_mapping, va, entry, UVMF_INVLPG);

@@ -2,6 +2,7 @@
 
 #include "tests/conformance/probe/access.h"
 #include "tests/conformance/probe/blobs.h"
+#include "tests/conformance/probe/foreign_domain.h"
 #include "tests/conformance/probe/hypercalls.h"
 #include "tests/conformance/probe/memory.h"
 #include "tests/conformance/probe/run.h"
@@ -9,59 +10,57 @@
 namespace pvmmu::probe {
 namespace {
 
-constexpr u64 virt_base = 0xffffffff80000000;
-
 u64 first_m2p_frame() {
   u64 mfn = 0;
-  const u64 XENMEM_machphys_mfn_list = 5;
   const machphys_mfn_list list{1, address_of(&mfn), 0};
   if (hypercall(HYPERVISOR_memory_op, XENMEM_machphys_mfn_list, address_of(&list)) != 0) lost("machphys_mfn_list");
   return mfn;
 }
 
+u64 grant_table_frame() {
+  u64 mfn = 0;
+  gnttab_setup_table setup{DOMID_SELF, 1, 0, address_of(&mfn)};
+  if (hypercall(HYPERVISOR_grant_table_op, GNTTABOP_setup_table, address_of(&setup), 1) != 0 || setup.status != 0)
+    lost("setup_table");
+  return mfn;
+}
+
 /// The image lies in one piece in the machine, in the order of its addresses.
-u64 machine_address(const start_info& start, const void* p) {
-  const u64* p2m = reinterpret_cast<const u64*>(start.mfn_list);
-  const u64 offset = address_of(p) - virt_base;
-  return p2m[offset / page_bytes] * page_bytes + offset % page_bytes;
+u64 machine_address(const start_info& start, u64 va) {
+  const u64 offset = va - virt_base;
+  return pointer_to<u64>(start.mfn_list)[offset / page_bytes] * page_bytes + offset % page_bytes;
 }
 
 /// Xen prints what its rangesets of dom0 hold: the host reads it there.
-void dump_domain() {
-  const u32 XEN_SYSCTL_debug_keys = 7;
-  struct {
-    u32 cmd, version;
-    u64 keys;
-    u32 nr_keys;
-    u8 rest[128];
-  } sysctl = {XEN_SYSCTL_debug_keys, 0x15, address_of("q"), 1, {}};
-  const s64 result = hypercall(HYPERVISOR_sysctl, address_of(&sysctl));
-  if (result != 0) console_line{} << "PROBE no domain dump: " << static_cast<u64>(-result);
+void dump_domains() {
+  const sysctl request{XEN_SYSCTL_debug_keys, control_interface_version, address_of("q"), 1, {}};
+  if (hypercall(HYPERVISOR_sysctl, address_of(&request)) != 0) lost("debug_keys");
 }
 
-void run_all(const start_info& start, u64 stack_end) {
-  const u8* begin = reinterpret_cast<const u8*>(start.mod_start);
-  if (start.mod_len < sizeof(module_header)) lost("no module with programs");
-  reader module{begin, begin + start.mod_len};
-  const module_header& header = *module.next<module_header>();
-  if (header.magic != module_magic || header.version != format_version)
-    lost("the module has no programs of this version");
+/// What is known without asking for anything.
+void introduce(results& answers, const start_info& start, u64 stack_end) {
+  results_header& header = answers.header();
+  header.probe_l4_mfn = machine_address(start, start.pt_base) / page_bytes;
+  header.shared_info_mfn = start.shared_info / page_bytes;
+  header.m2p_mfn = first_m2p_frame();
+  header.start = {start.nr_pages,     builder_mapped_pages(stack_end),       virt_base, start.pt_base,
+                  start.nr_pt_frames, machine_address(start, start.mfn_list)};
+  console_line{} << "PROBE RESULTS " << machine_address(start, address_of(&header)) << " " << results_capacity;
+}
 
-  results answers;
-  const u64 probe_l4_mfn = machine_address(start, reinterpret_cast<const void*>(start.pt_base)) / page_bytes;
-  frame_pool frames{start, stack_end};
-  windows window_maker{frames, probe_l4_mfn};
-  answers.header().probe_l4_mfn = probe_l4_mfn;
-  answers.header().window_l3_mfn = window_maker.l3_mfn();
-  answers.header().shared_info_mfn = start.shared_info / page_bytes;
-  answers.header().m2p_mfn = first_m2p_frame();
+void run_programs(results& answers, const start_info& start, reader& module, u32 nr_programs) {
+  guard_blobs();
+  catch_exceptions();
+  create_foreign_domain();
+  results_header& header = answers.header();
+  frame_pool frames{start, header.start.mapped_pages};
+  windows window_maker{frames, header.probe_l4_mfn};
+  header.window_l3_mfn = window_maker.l3_mfn();
+  header.grant_table_mfn = grant_table_frame();
   static u64 l4_entries[512];
-  memcpy(l4_entries, reinterpret_cast<const void*>(start.pt_base), sizeof l4_entries);
-  console_line{} << "PROBE RESULTS " << machine_address(start, &answers.header()) << " " << results::capacity();
-
+  memcpy(l4_entries, pointer_to<u64>(start.pt_base), sizeof l4_entries);
   environment env{frames, window_maker, answers, l4_entries};
-  for (u32 i = 0; i < header.nr_programs; ++i) run_program(env, module);
-  answers.header().state = probe_state::done;
+  for (u32 i = 0; i < nr_programs; ++i) run_program(env, module);
 }
 
 }  // namespace
@@ -69,10 +68,18 @@ void run_all(const start_info& start, u64 stack_end) {
 
 extern "C" void probe_main(const pvmmu::probe::start_info* start, pvmmu::u64 stack_end) {
   using namespace pvmmu::probe;
-  guard_blobs();
-  catch_exceptions();
-  dump_domain();
-  run_all(*start, stack_end);
+  const pvmmu::u8* begin = pointer_to<pvmmu::u8>(start->mod_start);
+  if (start->mod_len < sizeof(module_header)) lost("no module with programs");
+  reader module{begin, begin + start->mod_len};
+  const module_header& programs = *module.next<module_header>();
+  if (programs.magic != module_magic || programs.version != format_version)
+    lost("the module has no programs of this version");
+
+  dump_domains();
+  results answers;
+  introduce(answers, *start, stack_end);
+  if (programs.nr_programs != 0) run_programs(answers, *start, module, programs.nr_programs);
+  answers.header().state = probe_state::done;
   console_line{} << "PROBE DONE";
   idle();
 }

@@ -7,7 +7,10 @@
 //   call      call_header, nr_blobs × (blob_header, nr_words × word)
 //
 //   results   results_header, then for every program that was begun:
-//             program_result, nr_names × u64 mfn, then for every call that returned: call_result, nr_out × u64
+//             program_result, (nr_names + nr_foreign) × u64 mfn, then for every call that returned: call_result, nr_out
+//             × u64
+//
+// A module without programs asks for nothing but the machine as Xen started it: then the probe only reads.
 //
 // A program knows no machine address. It names frames by index and places by slot; the probe puts the numbers in.
 //
@@ -31,36 +34,44 @@ namespace pvmmu::probe {
 
 inline constexpr u64 module_magic = 0x3170626f72705650;   ///< "PVprobp1" in memory
 inline constexpr u64 results_magic = 0x3172626f72705650;  ///< "PVprobr1"
-inline constexpr u32 format_version = 1;
+inline constexpr u32 format_version = 2;
 
 inline constexpr u32 max_frames = 1024;     ///< of a program: fresh frames and adopted ones together
 inline constexpr u32 max_blobs = 40;        ///< of a call
 inline constexpr u32 max_blob_words = 512;  ///< of a blob but the first: a page
 inline constexpr u32 max_first_blob_words = 2048;
 inline constexpr u32 max_args = 5;
-inline constexpr u32 window_slots = 512;  ///< of 4 KiB
+inline constexpr u64 results_capacity = u64{48} << 20;  ///< bytes
+inline constexpr u32 window_slots = 512;                ///< of 4 KiB
 inline constexpr u32 window_l4_slot = 300;
 inline constexpr u64 first_window_va = 0xffff000000000000 | u64{window_l4_slot} << 39;  ///< the first program's
 
 /// What is added to a word's value.
 enum class word_kind : u16 {
-  plain,     ///< nothing
-  maddr,     ///< the machine address of frame `index`: for entries and for mmu_update's ptr
-  mfn,       ///< its number
-  window,    ///< the virtual address of slot `index` of the program's window
-  blob,      ///< the virtual address of blob `index` of this call
-  unmapped,  ///< a virtual address where nothing is mapped, page-aligned, with a page of nothing behind it
-  l4_entry,  ///< the contents of slot `index` of the probe's own L4, as they were before the first program
+  plain,         ///< nothing
+  maddr,         ///< the machine address of frame `index`: for entries and for mmu_update's ptr
+  mfn,           ///< its number
+  window,        ///< the virtual address of slot `index` of the program's window
+  blob,          ///< the virtual address of blob `index` of this call
+  unmapped,      ///< a virtual address where nothing is mapped, page-aligned, with a page of nothing behind it
+  l4_entry,      ///< the contents of slot `index` of the probe's own L4, as they were before the first program
+  mfn_high,      ///< the number of frame `index`, in bits 63:32
+  earlier_high,  ///< bits 63:32 of a word that a call of this program reported: index = call << 16 | its word
 };
 
-/// Frames that a program did not ask for, by index. All of the domain but the last.
+/// A domain beside the probe's: one vCPU, which never runs, and no memory but what programs ask for.
+inline constexpr domid_t foreign_domid = 1;
+
+/// Frames that are not the program's own, by index.
 enum frame_name : u32 {
   name_window_l1 = 0x10000,  ///< the L1 of the program's window
   name_window_l2,            ///< the L2 above it; up to 512 programs in a row have the same
   name_window_l3,            ///< the L3 above that: the same for all
   name_probe_l4,             ///< what cr3 leads to
   name_shared_info,          ///< Xen's own page that the domain may write
+  name_grant_table,          ///< Xen's page with the domain's grants: version 1, eight bytes a grant
   name_m2p,                  ///< the first of the frames that MMUEXT/XENMEM_machphys_mfn_list names: DOMID_XEN's
+  name_foreign = 0x20000,    ///< the program's first frame of the foreign domain; the others follow
 };
 
 struct word {
@@ -83,9 +94,12 @@ struct program_header {
   u32 nr_frames = 0;     ///< fresh frames: indices 0 … nr_frames - 1
   u32 nr_untouched = 0;  ///< the last of them begin without a type
   u32 nr_names = 0;      ///< nr_frames, and those that calls adopt, after them
+  u32 nr_foreign = 0;    ///< fresh frames of the foreign domain, zeroed and filled as the others
   u32 nr_contents = 0;
   u32 nr_calls = 0;
+  u32 pad = 0;
 };
+static_assert(sizeof(program_header) == 32);
 
 /// Fills slots `slot` … `slot + nr - 1` of a fresh frame.
 struct content {
@@ -109,13 +123,16 @@ struct call_header {
   u32 nr_blobs = 0;
   u64 op = 0;
   word args[max_args];
-  // Adopts frames: after a result n > 0 the first n words of blob `adopt_blob` are frames `adopt_first` and following.
+  // Adopts frames: after a result n > 0 the first n words of blob `adopt_blob` are frames `adopt_first` and following;
+  // if `adopt_number` is not 0, that many words, after a result of 0.
   u32 adopt_blob = no_adoption;
   u32 adopt_first = 0;
+  u32 adopt_number = 0;
+  u32 pad = 0;
 
   static constexpr u32 no_adoption = ~u32{0};
 };
-static_assert(sizeof(call_header) == 104);
+static_assert(sizeof(call_header) == 112);
 
 enum blob_flags : u32 {
   blob_out = 1,  ///< its words are reported after the call
@@ -132,6 +149,16 @@ struct blob_header {
 
 enum class probe_state : u32 { running = 1, done = 2, failed = 3 };
 
+/// What Xen told the domain at its start; addresses are virtual.
+struct start_facts {
+  u64 nr_pages = 0;
+  u64 mapped_pages = 0;  ///< from virt_base on; pfn i is at virt_base + i pages
+  u64 virt_base = 0;
+  u64 pt_base = 0;
+  u64 nr_pt_frames = 0;
+  u64 p2m_maddr = 0;  ///< machine address of nr_pages × u64 mfn
+};
+
 struct results_header {
   u64 magic = results_magic;
   u32 version = format_version;
@@ -142,12 +169,16 @@ struct results_header {
   u64 probe_l4_mfn = 0;
   u64 window_l3_mfn = 0;
   u64 shared_info_mfn = 0;
+  u64 grant_table_mfn = 0;
   u64 m2p_mfn = 0;
+  start_facts start{};
 };
 
 struct program_result {
-  u32 nr_names = 0;  ///< as asked; of frames that were not adopted the mfn is all ones
+  u32 nr_names = 0;  ///< as asked; of names that were not adopted the mfn is all ones
   u32 nr_calls = 0;
+  u32 nr_foreign = 0;
+  u32 pad = 0;
   u64 window_va = 0;
   u64 window_l1_mfn = 0;
   u64 window_l2_mfn = 0;

@@ -5,7 +5,7 @@
 namespace pvmmu::probe {
 namespace {
 
-alignas(page_bytes) u8 memory[u64{48} << 20];
+alignas(page_bytes) u8 memory[results_capacity];
 
 }  // namespace
 
@@ -13,8 +13,6 @@ results::results() : header_(reinterpret_cast<results_header*>(memory)) {
   *header_ = results_header{};
   header_->bytes = used_;
 }
-
-u64 results::capacity() { return sizeof memory; }
 
 void* results::append_bytes(u64 bytes) {
   if (bytes > sizeof memory - used_) lost("no room for results", used_);

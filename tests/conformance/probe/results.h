@@ -10,7 +10,6 @@ class results {
  public:
   results();
   results_header& header() { return *header_; }
-  static u64 capacity();
 
   /// Room for so many records, zeroed, at the end.
   template <class T>
@@ -19,6 +18,8 @@ class results {
   }
   /// The program that was begun last has ended.
   void commit();
+  /// Where the next record goes.
+  const u8* end() const { return reinterpret_cast<const u8*>(header_) + used_; }
 
  private:
   void* append_bytes(u64 bytes);

@@ -2,7 +2,9 @@
 
 #include "tests/conformance/probe/access.h"
 #include "tests/conformance/probe/blobs.h"
+#include "tests/conformance/probe/foreign_domain.h"
 #include "tests/conformance/probe/hypercalls.h"
+#include "tests/conformance/probe/memory.h"
 
 namespace pvmmu::probe {
 namespace {
@@ -11,12 +13,15 @@ namespace {
 struct running {
   environment& env;
   windows::window window;
-  u64* mfns;
+  u64* mfns;  ///< of names, then of foreign frames
   u32 nr_names;
+  u32 nr_foreign;
+  const u8* first_result;  ///< of the calls'
 };
 
 u64 mfn_of(const running& run, u32 name) {
   if (name < run.nr_names) return run.mfns[name];
+  if (name >= name_foreign && name - name_foreign < run.nr_foreign) return run.mfns[run.nr_names + name - name_foreign];
   const results_header& known = run.env.answers.header();
   switch (name) {
     case name_window_l1: return run.window.l1_mfn;
@@ -24,9 +29,18 @@ u64 mfn_of(const running& run, u32 name) {
     case name_window_l3: return known.window_l3_mfn;
     case name_probe_l4: return known.probe_l4_mfn;
     case name_shared_info: return known.shared_info_mfn;
+    case name_grant_table: return known.grant_table_mfn;
     case name_m2p: return known.m2p_mfn;
     default: lost("no frame has this name", name);
   }
+}
+
+/// What call `index >> 16` of the program reported, its word `index & 0xffff`.
+u64 earlier_word(const running& run, u32 index) {
+  const u8* at = run.first_result;
+  for (u32 call = 0; call < index >> 16; ++call)
+    at += sizeof(call_result) + reinterpret_cast<const call_result*>(at)->nr_out * sizeof(u64);
+  return reinterpret_cast<const u64*>(at + sizeof(call_result))[index & 0xffff];
 }
 
 /// `blob_bytes`: of the blobs of the call that the word belongs to.
@@ -41,6 +55,8 @@ u64 resolve(const running& run, const word& w, const u32* blob_bytes = nullptr) 
       return w.value + address_of(blob_memory(w.index, blob_bytes[w.index]));
     case word_kind::unmapped: return w.value + unmapped_va();
     case word_kind::l4_entry: return w.value + run.env.l4_entries[w.index % 512];
+    case word_kind::mfn_high: return w.value + (mfn_of(run, w.index) << 32);
+    case word_kind::earlier_high: return w.value + (earlier_word(run, w.index) >> 32);
   }
   lost("a word of no kind", static_cast<u64>(w.kind));
 }
@@ -54,12 +70,19 @@ void fill(const running& run, const content* contents, u32 nr_contents, u32 fram
 /// Contents may name any frame, so all are taken before the first is filled.
 void prepare_frames(running& run, const program_header& program, const content* contents) {
   const u32 nr_zeroed = program.nr_frames - program.nr_untouched;
+  u64* foreign = run.mfns + program.nr_names;
   for (u32 i = 0; i < program.nr_names; ++i) run.mfns[i] = ~u64{0};
+  if (program.nr_foreign) populate_foreign_domain(program.nr_foreign, foreign);
   for (u32 i = 0; i < program.nr_frames; ++i)
     run.mfns[i] = i < nr_zeroed ? run.env.frames.take_zeroed() : run.env.frames.take_untouched();
   for (u32 i = 0; i < nr_zeroed; ++i) {
     run.env.frames.map(run.mfns[i], flags_rw);
     fill(run, contents, program.nr_contents, i, run.env.frames.scratch());
+  }
+  for (u32 i = 0; i < program.nr_foreign; ++i) {
+    run.env.frames.map_foreign(foreign[i], flags_rw);
+    memset(run.env.frames.scratch(), 0, page_bytes);
+    fill(run, contents, program.nr_contents, name_foreign + i, run.env.frames.scratch());
   }
   run.env.frames.release();
 }
@@ -98,9 +121,10 @@ void report_blobs(const running& run, u32 nr_blobs, const call_blob* blobs, call
 }
 
 void adopt(running& run, const call_header& call, const call_blob* blobs, s64 result) {
-  if (call.adopt_blob == call_header::no_adoption || result <= 0) return;
+  if (call.adopt_blob == call_header::no_adoption || result < 0) return;
+  const u64 number = result > 0 ? static_cast<u64>(result) : call.adopt_number;
   const u64* mfns = reinterpret_cast<const u64*>(blobs[call.adopt_blob].memory);
-  for (u32 i = 0; i < result && call.adopt_first + i < run.nr_names; ++i) run.mfns[call.adopt_first + i] = mfns[i];
+  for (u32 i = 0; i < number && call.adopt_first + i < run.nr_names; ++i) run.mfns[call.adopt_first + i] = mfns[i];
 }
 
 void run_call(running& run, reader& module, program_result& answer) {
@@ -126,27 +150,35 @@ void run_call(running& run, reader& module, program_result& answer) {
 
 /// Back to the probe's own tables, and away with everything else that a program can have set.
 void go_back(const environment& env) {
-  const u64 NEW_BASEPTR = 5, SET_LDT = 13, NEW_USER_BASEPTR = 15, disable = 1;
-  const mmuext_op ops[] = {
-      {NEW_BASEPTR, env.answers.header().probe_l4_mfn, 0}, {NEW_USER_BASEPTR, 0, 0}, {SET_LDT, 0, 0}};
+  const mmuext_op ops[] = {{MMUEXT_NEW_BASEPTR, env.answers.header().probe_l4_mfn, 0},
+                           {MMUEXT_NEW_USER_BASEPTR, 0, 0},
+                           {MMUEXT_SET_LDT, 0, 0}};
   if (hypercall(HYPERVISOR_mmuext_op, address_of(ops), 3, 0, DOMID_SELF) != 0)
     lost("after program", env.answers.header().nr_programs);
   hypercall(HYPERVISOR_set_gdt, 0, 0);
   const u64 assists[] = {2, 4, 5, 32};  // writable_pagetables, architectural_iopl, runstate_update_flag, m2p_strict
-  for (u64 type : assists) hypercall(HYPERVISOR_vm_assist, disable, type);
+  for (u64 type : assists) hypercall(HYPERVISOR_vm_assist, VMASST_CMD_disable, type);
 }
 
 }  // namespace
 
 void run_program(environment& env, reader& module) {
   const program_header& program = *module.next<program_header>();
-  if (program.nr_names > max_frames || program.nr_frames > program.nr_names || program.nr_untouched > program.nr_frames)
+  if (program.nr_names + program.nr_foreign > max_frames || program.nr_frames > program.nr_names ||
+      program.nr_untouched > program.nr_frames)
     lost("a program wants too many frames", program.nr_names);
   const content* contents = module.next<content>(program.nr_contents);
 
   program_result& answer = *env.answers.append<program_result>();
-  running run{env, env.window_maker.open(), env.answers.append<u64>(program.nr_names), program.nr_names};
-  answer = {program.nr_names, 0, run.window.va, run.window.l1_mfn, run.window.l2_mfn};
+  const windows::window window = env.window_maker.open();
+  answer = {.nr_names = program.nr_names,
+            .nr_calls = 0,
+            .nr_foreign = program.nr_foreign,
+            .window_va = window.va,
+            .window_l1_mfn = window.l1_mfn,
+            .window_l2_mfn = window.l2_mfn};
+  u64* mfns = env.answers.append<u64>(program.nr_names + program.nr_foreign);
+  running run{env, window, mfns, program.nr_names, program.nr_foreign, env.answers.end()};
   prepare_frames(run, program, contents);
   ++env.answers.header().nr_begun;
   for (u32 i = 0; i < program.nr_calls; ++i) run_call(run, module, answer);
