@@ -57,6 +57,22 @@ std::unexpected<xen_errno> could_not_pin(machine& m, pte_t l1e, const domain& l1
   return refuse(xen_errno::ebusy);
 }
 
+/// Whose frame it is, with a general reference taken: `pg_owner`'s, or where a privileged domain acts for another, a
+/// third one's (xen 4.17 mm.c:978). nullptr, without a reference: it is I/O space.
+[[gnu::noinline]] std::expected<domain*, xen_errno> get_page_of_stranger(machine& m, page_info& pg, pte_t l1e,
+                                                                         domain& l1e_owner, domain& pg_owner) {
+  domain* const real_owner = page_get_owner_and_reference(m, pg);
+  if (real_owner == &m.dom_io()) {
+    put_page(m, pg);
+    return nullptr;
+  }
+  const bool may =
+      real_owner && (real_owner == &pg_owner || (&pg_owner != &l1e_owner && xsm_target(pg_owner, *real_owner)));
+  if (may) return real_owner;
+  messages::wrong_owner(m, pg_owner, l1e_owner, real_owner);
+  return could_not_pin(m, l1e, l1e_owner, pg_owner, real_owner);
+}
+
 }  // namespace
 
 u64 disallowed_flags(const machine& m, unsigned level, pte_t e, const domain& d) {
@@ -82,22 +98,17 @@ std::expected<u64, xen_errno> get_page_from_l1e(machine& m, pte_t l1e, domain& l
   const mfn_t mfn = pte_mfn(l1e);
   if (!m.mfn_valid(mfn)) return map_mmio(m, l1e, l1e_owner, pg_owner);
   page_info& pg = m.page(mfn);
-  domain* const real_owner = page_get_owner_and_reference(m, pg);
-  if (real_owner == &m.dom_io()) {
-    put_page(m, pg);
-    return map_mmio(m, l1e, l1e_owner, pg_owner);
-  }
-  if (real_owner != &pg_owner) {
-    // A privileged domain that acts for another may map what belongs to a third (xen 4.17 mm.c:978).
-    if (!real_owner || &pg_owner == &l1e_owner || !xsm_target(pg_owner, *real_owner)) {
-      messages::wrong_owner(m, pg_owner, l1e_owner, real_owner);
-      return could_not_pin(m, l1e, l1e_owner, pg_owner, real_owner);
-    }
+  domain* owner = &pg_owner;
+  if (&pg_owner == &m.dom_io() || !try_get_page(m, pg, pg_owner)) [[unlikely]] {
+    const auto stranger = get_page_of_stranger(m, pg, l1e, l1e_owner, pg_owner);
+    if (!stranger) return refuse(stranger.error());
+    if (!*stranger) return map_mmio(m, l1e, l1e_owner, pg_owner);
+    owner = *stranger;
   }
   const bool write = (l1e & PAGE_RW) != 0;
   if (write && !get_page_type(m, pg, PGT_writable_page)) {
     messages::could_not_get_writable(m);
-    return could_not_pin(m, l1e, l1e_owner, *real_owner, real_owner);
+    return could_not_pin(m, l1e, l1e_owner, *owner, owner);
   }
   if ((l1e & cache_attributes) != 0 && (pg.count_info & (PGC_xen_heap | PGC_extra)) != 0) {
     if (write) put_page_type(m, pg);

@@ -9,22 +9,30 @@
 
 namespace pvmmu::xen {
 
+// The way of nearly every reference is short and written first; what is rare stands in functions of its own, so that
+// the short way stays short where it is inlined.
+
 // ---- general references
 
+/// Count 0: not in use. The two highest counts: it would wrap, or use up what get_page_light needs.
+static bool takes_reference(const page_info& pg) { return ((pg.count_info + 2) & PGC_count_mask) > 2; }
+
 domain* page_get_owner_and_reference(machine& m, page_info& pg) {
-  const u64 x = pg.count_info;
-  // Count 0: not in use. The two highest counts: it would wrap, or use up what get_page_light needs.
-  if (((x + 2) & PGC_count_mask) <= 2) return nullptr;
-  m.set_count_info(pg, x + 1);
+  if (!takes_reference(pg)) return nullptr;
+  m.set_count_info(pg, pg.count_info + 1);
   return m.page_owner(pg);
 }
 
+bool try_get_page(machine& m, page_info& pg, const domain& d) {
+  if (pg.owner != d.owner() || !takes_reference(pg)) return false;
+  m.set_count_info(pg, pg.count_info + 1);
+  return true;
+}
+
 bool get_page(machine& m, page_info& pg, const domain& d) {
-  domain* const owner = page_get_owner_and_reference(m, pg);
-  if (owner == &d) [[likely]]
+  if (try_get_page(m, pg, d)) [[likely]]
     return true;
-  if (!d.is_dying) messages::get_page_failed(m, pg, d, owner);
-  if (owner) put_page(m, pg);
+  if (!d.is_dying) messages::get_page_failed(m, pg, d, takes_reference(pg) ? m.page_owner(pg) : nullptr);
   return false;
 }
 
@@ -34,14 +42,17 @@ page_info* get_page_from_mfn(machine& m, mfn_t mfn, const domain& d) {
   return get_page(m, pg, d) ? &pg : nullptr;
 }
 
+/// cleanup_page_mappings: with the last mapping gone the frame is no longer writable (xen 4.17 mm.c:2456).
+[[gnu::cold, gnu::noinline]] static void free_page(machine& m, page_info& pg) {
+  assert(pg.type_count() == 0 || m.page_owner(pg)->is_dying);
+  m.free_domheap_page(pg);
+}
+
 void put_page(machine& m, page_info& pg) {
   assert(pg.ref_count() != 0 && "a reference that nobody holds cannot be dropped");
   m.set_count_info(pg, pg.count_info - 1);
-  if (pg.ref_count() == 0) [[unlikely]] {
-    // cleanup_page_mappings: with the last mapping gone the frame is no longer writable (xen 4.17 mm.c:2456).
-    assert(pg.type_count() == 0 || m.page_owner(pg)->is_dying);
-    m.free_domheap_page(pg);
-  }
+  if (pg.ref_count() == 0) [[unlikely]]
+    free_page(m, pg);
 }
 
 /// The reference that a partial table owns: the caller holds one already, so it cannot fail.
@@ -97,22 +108,18 @@ static std::expected<u64, xen_errno> type_info_with_reference(machine& m, const 
     if (level == 0 || level == 4 || table_level(x) != level + 1) messages::bad_type(m, pg, type);
     return refuse(xen_errno::einval);
   }
-  if (x & PGT_validated) return x + 1;
   // A partial table keeps its count of 1: who asks resumes the work. Any other state would be a concurrent validator,
   // and one machine runs one call at a time.
   assert((x & PGT_partial) && (x & PGT_count_mask) == 1);
   return x & ~PGT_partial;
 }
 
-outcome get_page_type_preemptible(machine& m, page_info& pg, u64 type, [[maybe_unused]] bool preemptible) {
-  assert(preemptible || type == PGT_writable_page || type == PGT_l1_page_table || type == PGT_seg_desc_page);
+/// Where the frame is not yet what is wanted, or must not become it.
+[[gnu::noinline]] static outcome get_new_page_type(machine& m, page_info& pg, u64 type) {
   const u64 x = pg.type_info;
   const auto taken = type_info_with_reference(m, pg, type);
   if (!taken) return refuse(taken.error());
-  if (*taken & PGT_validated) {
-    m.set_type_info(pg, *taken);
-    return {};
-  }
+  assert(!(*taken & PGT_validated));
   const bool resumed = (x & PGT_partial) != 0;
   if (type == PGT_writable_page) {
     m.set_type_info(pg, *taken | PGT_validated);
@@ -126,6 +133,17 @@ outcome get_page_type_preemptible(machine& m, page_info& pg, u64 type, [[maybe_u
   const outcome o = validate_page(m, pg, type);
   if (resumed) put_page(m, pg);
   return o;
+}
+
+outcome get_page_type_preemptible(machine& m, page_info& pg, u64 type, [[maybe_unused]] bool preemptible) {
+  assert(preemptible || type == PGT_writable_page || type == PGT_l1_page_table || type == PGT_seg_desc_page);
+  const u64 x = pg.type_info;
+  const bool one_more =
+      ((x ^ (type | PGT_validated)) & (PGT_type_mask | PGT_validated)) == 0 && ((x + 1) & PGT_count_mask) != 0;
+  if (!one_more) [[unlikely]]
+    return get_new_page_type(m, pg, type);
+  m.set_type_info(pg, x + 1);
+  return {};
 }
 
 bool get_page_type(machine& m, page_info& pg, u64 type) {
@@ -155,7 +173,8 @@ static outcome put_final_page_type(machine& m, page_info& pg, u64 type, page_inf
   return o;
 }
 
-outcome put_page_type_flags(machine& m, page_info& pg, unsigned flags, page_info* ptpg) {
+/// The last reference, and those of table entries: there may be more to it than a count.
+[[gnu::noinline]] static outcome put_table_type(machine& m, page_info& pg, unsigned flags, page_info* ptpg) {
   const u64 x = pg.type_info;
   if ((flags & PTF_partial_set) && !(x & PGT_partial)) return {};
   assert((flags & PTF_partial_set) ? (x & PGT_count_mask) == 1
@@ -176,6 +195,18 @@ outcome put_page_type_flags(machine& m, page_info& pg, unsigned flags, page_info
     dec_linear_uses(m, pg);
     dec_linear_entries(m, *ptpg);
   }
+  return {};
+}
+
+outcome put_page_type_flags(machine& m, page_info& pg, unsigned flags, page_info* ptpg) {
+  const u64 x = pg.type_info;
+  const bool plain =
+      (x & (PGT_type_mask | PGT_validated)) == (PGT_writable_page | PGT_validated) && !(flags & PTF_partial_set);
+  if (!plain) [[unlikely]]
+    return put_table_type(m, pg, flags, ptpg);
+  assert((x & PGT_count_mask) != 0 && "a type reference that nobody holds cannot be dropped");
+  if ((x & PGT_count_mask) == 1) m.set_tlbflush_timestamp(pg);
+  m.set_type_info(pg, x - 1);
   return {};
 }
 

@@ -25,6 +25,9 @@ inline constexpr unsigned PTF_retain_ref_on_restart = 1 << 4;  ///< keep the gen
 /// Takes a general reference whoever owns the frame; nullptr, and no reference, if the frame is not in use.
 domain* page_get_owner_and_reference(machine& m, page_info& pg);
 
+/// Takes a general reference to a frame of `d`, or says nothing.
+bool try_get_page(machine& m, page_info& pg, const domain& d);
+
 /// Takes a general reference to a frame of `d`. False: not in use or not owned by `d` (Xen says so: "Error mfn …").
 bool get_page(machine& m, page_info& pg, const domain& d);
 
