@@ -19,6 +19,7 @@ class direct_hypercalls final : public hypercalls {
 
   std::expected<long, domain_crashed> call(vcpu_id_t vcpu, hypercall& call, std::string_view caller) override {
     if (d_.crashed) return std::unexpected(domain_crashed{});
+    if (caller == refuse_calls_of) return -22;
     recorded_call made = record(call, caller);
     made.result = xen::do_hypercall(m_, *d_.vcpus[vcpu], call);
     if (d_.crashed) return std::unexpected(domain_crashed{});
@@ -52,6 +53,8 @@ class direct_hypercalls final : public hypercalls {
     return lines;
   }
 
+  /// What this kernel function asks is answered -EINVAL, and not done.
+  std::string refuse_calls_of;
   /// In order: hypercalls, and stores that Xen emulated.
   std::vector<recorded_call> calls;
 

@@ -137,6 +137,22 @@ TEST(mremap_sequences, linux_4_17_moves_64_entries_at_a_time) {
                   "xen_flush_tlb_one_user: INVLPG_LOCAL 0x200000000000"));
 }
 
+// From 6.7 on a move that starts at the same offset within 2 MiB at both places moves the whole table, if nothing else
+// lies in front (af8ca1c14906); before, it moves entries.
+TEST(mremap_sequences, linux_6_12_widens_moves) {
+  for (const auto& [profile, traps] : {std::pair{"6.1", 509u}, std::pair{"6.12", 0u}}) {
+    running_guest g({.profile = find_kernel_profile(profile)});
+    mm& p = g.k.exec_mm(0);
+    const u64 offset = 3 * PAGE_SIZE, len = 2 * MiB - offset;
+    ASSERT_TRUE(g.k.mmap(0, p, old_va + offset, len, prot::read_write));
+    g.fill(p, old_va + offset, 509);
+    g.xen.calls.clear();
+    ASSERT_TRUE(g.k.mremap(0, p, old_va + offset, len, len, new_va + offset));
+    EXPECT_EQ(std::ranges::count(g.xen.calls, u64{0}, &recorded_call::number), traps) << profile;
+    EXPECT_EQ(g.wrong_pages(p, new_va + offset, 509), 0u);
+  }
+}
+
 // With split locks the pin keeps the L1 a validated table all through the move; without, its type count reaches 0 and
 // Xen takes all 512 entries down and validates them again.
 TEST(mremap_sequences, a_pin_saves_validating_512_entries_again) {

@@ -159,6 +159,38 @@ TEST(process_life, write_after_read) {
   EXPECT_EQ(g.k.read(0, p, 0x400000), 7u);
 }
 
+// Linux does not look at what set_pte's hypercall answers: where Xen refuses, the process faults for ever. Once Xen
+// agrees, it goes on: the kernel takes nothing for written that was not.
+TEST(process_life, a_refused_page_is_no_page) {
+  running_guest g({});
+  mm& p = g.k.exec_mm(0);
+  ASSERT_TRUE(g.k.mmap(0, p, 0x400000, PAGE_SIZE, prot::read_write));
+  g.xen.refuse_calls_of = "xen_set_pte";
+  const auto refused = g.k.write(0, p, 0x400000, 7);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text, ::testing::HasSubstr("faults for ever"));
+  g.xen.refuse_calls_of.clear();
+  EXPECT_TRUE(g.k.write(0, p, 0x400000, 7));
+  EXPECT_EQ(g.k.read(0, p, 0x400000), 7u);
+}
+
+// Requests that Linux refuses are errors that say what was expected; the process goes on.
+TEST(process_life, bad_requests) {
+  running_guest g({});
+  mm& p = g.k.exec_mm(0);
+  ASSERT_TRUE(g.k.mmap(0, p, 0x400000, 2 * PAGE_SIZE, prot::read_write));
+  EXPECT_EQ(g.k.mmap(0, p, 0x400001, PAGE_SIZE, prot::read).error().error, 22);
+  EXPECT_EQ(g.k.mmap(0, p, 0x400000, 0, prot::read).error().error, 22);
+  EXPECT_EQ(g.k.mmap(0, p, u64{1} << 47, PAGE_SIZE, prot::read).error().error, 12);
+  EXPECT_EQ(g.k.mmap(0, p, PAGE_SIZE, ~PAGE_OFFSET_MASK, prot::read).error().error, 12);
+  EXPECT_EQ(g.k.mremap(0, p, 0x400000, PAGE_SIZE, PAGE_SIZE, 0x400000).error().error, 22) << "overlap";
+  EXPECT_EQ(g.k.mremap(0, p, 0x400000, 3 * PAGE_SIZE, PAGE_SIZE * 3, 0x800000).error().error, 14);
+  EXPECT_EQ(g.k.mprotect(0, p, 0x400000, 3 * PAGE_SIZE, prot::read).error().error, 12);
+  EXPECT_EQ(g.k.read(0, p, 0x402000).error().error, 11);
+  EXPECT_EQ(g.k.read(0, p, 0x400004).error().error, 22);
+  EXPECT_TRUE(g.k.write(0, p, 0x400000, 1));
+}
+
 // 100 L1, 3 L2 and 2 L3 are pinned in 7 hypercalls with split page-table locks and in 4 without: a batch has 32
 // entries, and a pin is one beside its mapping.
 TEST(process_life, hypercalls_of_a_large_pin) {

@@ -35,6 +35,25 @@ TEST(vcpus, local_then_multi_before) {
               ElementsAre("xen_flush_tlb: TLB_FLUSH_LOCAL", "xen_flush_tlb_multi: TLB_FLUSH_MULTI vcpus 0x4"));
 }
 
+// A flush that the hypervisor makes for all CPUs does not advance this CPU's generation: its next flush, though of one
+// page, is a full one and makes up for it (linux 6.1 tlb.c flush_tlb_func).
+TEST(vcpus, a_local_flush_makes_up_for_a_remote_one) {
+  running_guest g({.vcpus = 2});
+  mm& p = g.k.exec_mm(0);
+  ASSERT_TRUE(g.k.mmap(0, p, 0x400000, 4 * PAGE_SIZE, prot::read_write));
+  g.fill(p, 0x400000, 4);
+  const auto flush_of_unmapping = [&](u64 page) {
+    g.xen.calls.clear();
+    EXPECT_TRUE(g.k.munmap(0, p, 0x400000 + page * PAGE_SIZE, PAGE_SIZE));
+    return describe(g.xen.calls, {}).back();
+  };
+  g.k.switch_mm(1, &p);
+  EXPECT_EQ(flush_of_unmapping(0), "xen_flush_tlb_multi: INVLPG_MULTI 0x400000 vcpus 0x3");
+  g.k.switch_mm(1, &g.k.exec_mm(1));
+  EXPECT_EQ(flush_of_unmapping(1), "xen_flush_tlb: TLB_FLUSH_LOCAL");
+  EXPECT_EQ(flush_of_unmapping(2), "xen_flush_tlb_one_user: INVLPG_LOCAL 0x402000");
+}
+
 // A CPU that runs a kernel thread on a process's tables is told to let go before they are unpinned; otherwise Xen would
 // refuse to have them made writable.
 TEST(vcpus, exit_takes_the_tables_from_lazy_cpus) {
