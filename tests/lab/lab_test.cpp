@@ -12,7 +12,6 @@
 namespace pvmmu::lab {
 namespace {
 
-constexpr u64 table_flags = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;
 constexpr u64 allocated = xen::PGC_allocated;
 
 mmuext_op one_op(u32 cmd, u32 frame) { return {.uops = {{.cmd = cmd, .arg1 = mfn_of_frame(frame)}}, .count = 1}; }
@@ -90,10 +89,15 @@ program new_cr3_program() {
   return p;
 }
 
+// xen public/grant_table.h
+constexpr u64 HYPERVISOR_grant_table_op = 20;
+constexpr u64 GNTTABOP_map_grant_ref = 0;
+constexpr u64 GNTTABOP_unmap_grant_ref = 1;
+constexpr u64 GNTMAP_host_map = 2;
+constexpr u16 GTF_permit_access = 1;
+
 program grant_program() {
-  constexpr u64 ref = 20, GNTTABOP_map_grant_ref = 0, GNTTABOP_unmap_grant_ref = 1, GNTMAP_host_map = 2;
-  constexpr u64 HYPERVISOR_grant_table_op = 20;
-  constexpr u16 GTF_permit_access = 1;
+  constexpr u64 ref = 20;
   program p{.nr_frames = 1};
   p.calls.push_back(update_va_mapping{
       .va = window_va(0), .val = pte_to(probe::name_grant_table, PAGE_PRESENT | PAGE_RW), .flags = UVMF_INVLPG});
