@@ -16,7 +16,7 @@
 namespace pvmmu::guest {
 namespace {
 
-const start_info& checked(const start_info& info, const kernel_config& config) {
+start_info checked(start_info info, const kernel_config& config) {
   if (!config.profile) throw std::invalid_argument("kernel_config: no kernel profile");
   if (config.vcpus == 0 || config.vcpus > info.vcpus || config.vcpus > max_vcpus_per_domain) {
     throw std::invalid_argument(

@@ -60,6 +60,7 @@ hypercall mc_buffer::call_of(const entry& e) const {
 // The callbacks run after the buffer is empty, so that what they queue is a new batch.
 void mc_buffer::flush(xen_hypercall& xen) {
   std::vector<multicall_entry> done;
+  done.reserve(entries_.size());
   for (const entry& e : entries_) done.push_back({.call = call_of(e)});
   if (done.size() == 1) {
     done[0].result = xen.make(done[0].call, entries_[0].caller);

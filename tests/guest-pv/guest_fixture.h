@@ -12,6 +12,7 @@
 namespace pvmmu::guest {
 
 inline constexpr u64 MiB = u64{1} << 20;
+inline constexpr u64 GiB = u64{1} << 30;
 
 struct running_guest {
   explicit running_guest(kernel_config config, domain_kind kind = domain_kind::dom0, bool debug_build = false)
@@ -36,6 +37,7 @@ struct running_guest {
   /// "count_info type_info" of every frame of the machine.
   std::vector<std::pair<u64, u64>> counts() const {
     std::vector<std::pair<u64, u64>> all;
+    all.reserve(m.config().frames);
     for (u64 n = 0; n < m.config().frames; ++n) all.emplace_back(m.page({n}).count_info, m.page({n}).type_info);
     return all;
   }

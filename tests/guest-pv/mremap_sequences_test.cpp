@@ -10,7 +10,6 @@ namespace pvmmu::guest {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
 
 constexpr u64 old_va = 0x200000000000;
 constexpr u64 new_va = 0x300000000000;

@@ -29,6 +29,7 @@ class agreeable_xen final : public hypercalls {
 
   std::vector<std::size_t> updates_of_each_call() const {
     std::vector<std::size_t> sizes;
+    sizes.reserve(calls.size());
     for (const recorded_call& c : calls) sizes.push_back(c.updates.size());
     return sizes;
   }
@@ -60,8 +61,8 @@ class multicalls_test : public ::testing::Test {
   agreeable_xen xen;
   processor cpu{xen};
   page_allocator pages;
-  p2m p2m_{run, 1024};
-  page_tables tables{cpu, pages, p2m_};
+  class p2m p2m{run, 1024};
+  page_tables tables{cpu, pages, p2m};
   xen_hypercall calls{cpu, tables};
   multicalls mc{calls, 2};
 };

@@ -52,6 +52,7 @@ recorded_call record(const hypercall& call, std::string_view caller) {
 
 std::string describe(const recorded_call& call, const frame_names& names) {
   std::vector<std::string> parts;
+  parts.reserve(call.updates.size() + call.ops.size() + call.entries.size());
   for (const mmu_update_t& u : call.updates) parts.push_back(describe_update(u, names));
   for (const mmuext_op_t& op : call.ops) parts.push_back(describe_op(op, names));
   for (const recorded_call& e : call.entries) parts.push_back(describe(e, names));

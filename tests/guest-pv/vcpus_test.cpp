@@ -5,7 +5,6 @@
 namespace pvmmu::guest {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
