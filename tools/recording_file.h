@@ -34,7 +34,7 @@ class recording_writer {
  public:
   /// Writes to `path`.part, which becomes `path` when it is finished.
   static std::expected<recording_writer, std::string> create(const std::string& path);
-  recording_writer(recording_writer&&) = default;
+  recording_writer(recording_writer&&) noexcept = default;
   recording_writer& operator=(recording_writer&&) = delete;
   ~recording_writer();
 

@@ -9,6 +9,7 @@
 
 #include "hypervisor-model/hypercall.h"
 #include "proto/abi/errno.h"
+#include "tools/left_calls.h"
 
 namespace pvmmu::tools {
 namespace {
@@ -27,123 +28,6 @@ std::vector<recording::loaded_tables> checked_vcpus(std::vector<recording::loade
 std::string describe(long result) {
   const std::string_view name = errno_name(result);
   return name.empty() ? fmt::to_string(result) : fmt::format("{} ({})", result, name);
-}
-
-/// A call that mmu_update and mmuext_op know how to leave and take up again: its list and its count.
-struct batch_view {
-  u32 count = 0;
-  int entries = 0;
-};
-
-std::optional<batch_view> batch_of(const wire::hypercall& call) {
-  if (call.has_mmu_update()) return batch_view{call.mmu_update().count(), call.mmu_update().ureqs_size()};
-  if (call.has_mmuext_op()) return batch_view{call.mmuext_op().count(), call.mmuext_op().uops_size()};
-  return std::nullopt;
-}
-
-u64 number_of(const wire::hypercall& call) {
-  switch (call.call_case()) {
-    case wire::hypercall::kMmuUpdate: return HYPERVISOR_mmu_update;
-    case wire::hypercall::kMmuextOp: return HYPERVISOR_mmuext_op;
-    case wire::hypercall::kMulticall: return HYPERVISOR_multicall;
-    default: return 0;  // never left halfway
-  }
-}
-
-/// Whether Xen left this call to go on with it later: it returns the call's own number then, which is no result that
-/// these calls have.
-bool left(const wire::hypercall& call, const wire::call_outcome& outcome) {
-  const u64 number = number_of(call);
-  return number != 0 && outcome.result() == static_cast<s64>(number);
-}
-
-/// Of a multicall: whether its last entry that ran was left.
-bool last_entry_left(const recording::piece& piece) {
-  const auto& list = piece.call().multicall().call_list();
-  const auto& outcomes = piece.outcome().entries();
-  return !outcomes.empty() && outcomes.size() <= list.size() && left(list[outcomes.size() - 1], *outcomes.rbegin());
-}
-
-/// Entries of a multicall that were done with when its piece ended.
-u32 entries_done(const recording::piece& piece) {
-  return static_cast<u32>(piece.outcome().entries_size()) - (last_entry_left(piece) ? 1 : 0);
-}
-
-/// Whether `rest` may be what `piece`, which was left, goes on with. Calls that a guest makes in between are not.
-bool continues(const recording::piece& piece, const recording::piece& rest) {
-  if (!rest.has_call() || number_of(rest.call()) != number_of(piece.call())) return false;
-  if (const auto batch = batch_of(rest.call())) return (batch->count & MMU_UPDATE_PREEMPTED) != 0;
-  const auto& list = rest.call().multicall().call_list();
-  if (rest.call().multicall().nr_calls() > piece.call().multicall().nr_calls() - entries_done(piece)) return false;
-  if (!last_entry_left(piece)) return true;
-  const auto first = list.empty() ? std::nullopt : batch_of(list[0]);
-  return first && (first->count & MMU_UPDATE_PREEMPTED) != 0;
-}
-
-u32 entries_left(const wire::hypercall& call) {
-  return call.has_multicall() ? call.multicall().nr_calls() : batch_of(call)->count & ~MMU_UPDATE_PREEMPTED;
-}
-
-u32 entries_left(const hypercall& call) {
-  if (const auto* c = std::get_if<mmu_update_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
-  if (const auto* c = std::get_if<mmuext_op_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
-  const auto* c = std::get_if<multicall_call>(&call);
-  return c ? c->nr_calls : 0;
-}
-
-/// Entries of `call` that are done with where only the `rest` is left of it.
-template <class Call>
-u32 entries_done(const Call& call, const wire::hypercall& rest) {
-  return entries_left(call) - std::min(entries_left(call), entries_left(rest));
-}
-
-/// The place from which a later piece goes on with what the model is about to run.
-preempted_at where_left(const hypercall& call, const recording::piece& piece, const wire::hypercall& rest) {
-  preempted_at where{entries_done(call, rest), std::nullopt};
-  const auto* multicall = std::get_if<multicall_call>(&call);
-  if (multicall && last_entry_left(piece) && where.entries < multicall->call_list.size())
-    where.in_multicall = entries_done(multicall->call_list[where.entries].call, rest.multicall().call_list(0));
-  return where;
-}
-
-/// A list has what the call's count says, or less where memory could not be read; never more.
-void check_counts(const wire::hypercall& call) {
-  const auto batch = batch_of(call);
-  const u64 listed = static_cast<u64>(batch ? batch->entries : call.multicall().call_list_size());
-  if ((batch || call.has_multicall()) && listed > entries_left(call)) {
-    throw std::invalid_argument(
-        fmt::format("a call with {} entries that counts {}: at most as many are expected", listed, entries_left(call)));
-  }
-  for (const wire::hypercall& entry : call.multicall().call_list()) check_counts(entry);
-}
-
-/// Whether more is left in the model than was in the real hypervisor.
-bool stopped_early(const hypercall& found, const recording::piece& piece, const wire::hypercall& rest) {
-  const preempted_at missing = where_left(found, piece, rest);
-  return missing.entries != 0 || missing.in_multicall.value_or(0) != 0;
-}
-
-/// Entries of kinds that a capture does not hold are missing from a multicall's list: as many calls that the model
-/// answers -ENOSYS stand in for them, so that the others keep what follows them.
-u32 add_missing_entries(const recording::piece& piece, const recording::piece* rest, wire::hypercall& call,
-                        wire::call_outcome& outcome) {
-  if (!call.has_multicall()) return 0;
-  wire::multicall_call& multicall = *call.mutable_multicall();
-  const u32 remaining = rest ? rest->call().multicall().nr_calls() : 0;
-  const u32 recorded = entries_done(piece);
-  const u32 done = multicall.nr_calls() - std::min(multicall.nr_calls(), remaining);
-  if (outcome.result() < 0 || done <= recorded) return 0;
-  // They ran before the entry that was left, wherever that was.
-  const int at = static_cast<int>(recorded);
-  for (u32 i = recorded; i < done; ++i) {
-    multicall.add_call_list()->mutable_unknown();
-    outcome.add_entries()->set_result(pvmmu::to_result(xen_errno::enosys));
-  }
-  std::rotate(multicall.mutable_call_list()->begin() + at, multicall.mutable_call_list()->end() - (done - recorded),
-              multicall.mutable_call_list()->end());
-  std::rotate(outcome.mutable_entries()->begin() + at, outcome.mutable_entries()->end() - (done - recorded),
-              outcome.mutable_entries()->end());
-  return done - recorded;
 }
 
 }  // namespace
@@ -201,7 +85,8 @@ void replayer::replay_piece(std::span<const recording::piece> pieces, std::size_
   if (piece_->has_write()) return replay_write(*piece_);
   if (!piece_->has_call()) throw std::invalid_argument(fmt::format("piece {} asks for nothing", number_));
   const recording::piece* rest = nullptr;
-  if (left(piece_->call(), piece_->outcome())) {
+  check_counts(*piece_);
+  if (was_left(*piece_)) {
     const auto later =
         std::ranges::find_if(pieces.subspan(i + 1), [&](const auto& p) { return continues(*piece_, p); });
     if (later == pieces.end()) {
@@ -247,16 +132,17 @@ long replayer::run(const recording::piece& piece, const recording::piece* rest) 
     // done again. Whatever the schedule, the state comes out the same; so the model goes on until it is where the real
     // hypervisor was.
     preempted_ = preempted_ || preemption_.fired();
-    if (!rest || !preemption_.fired() || !stopped_early(decoded_.call(), piece, rest->call())) return result;
+    if (!rest || !preemption_.fired()) return result;
+    const preempted_at where = where_left(decoded_.call(), piece, rest->call());
+    if (where.entries == 0 && where.in_multicall.value_or(0) == 0) return result;
     entries_before_ += all - entries_left(decoded_.call());
-    preemption_.begin_piece(where_left(decoded_.call(), piece, rest->call()));
+    preemption_.begin_piece(where);
   }
 }
 
 void replayer::replay_call(const recording::piece& piece, const recording::piece* rest) {
   wire::hypercall call = piece.call();
   wire::call_outcome expected = piece.outcome();
-  check_counts(call);
   const u32 missing = add_missing_entries(piece, rest, call, expected);
   if (const auto decoded = decoded_.decode(call); !decoded)
     throw std::invalid_argument(fmt::format("piece {}: {}", number_, decoded.error()));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -52,16 +53,29 @@ class table_history {
     return (written != written_.end() && written->second > record) ||
            (stored != stored_.end() && stored->second > record) || !at_the_end_.contains(p.mfn);
   }
-  bool mapped_again(u64 va, std::size_t record) const { return mapped_.at(va >> PAGE_SHIFT) > record; }
+  bool mapped_again(u64 va, std::size_t record) const {
+    const auto mapped = mapped_.find(va >> PAGE_SHIFT);
+    return mapped != mapped_.end() && mapped->second > record;
+  }
+  /// By NEW_BASEPTR or NEW_USER_BASEPTR.
+  bool root_loaded_again(u64 cmd, std::size_t record) const {
+    return (cmd == MMUEXT_NEW_BASEPTR ? root_loaded_ : user_root_loaded_) > record;
+  }
 
  private:
   void note(const wire::hypercall& call, std::size_t i) {
     for (const auto& req : call.mmu_update().ureqs()) written_[place_of(req.ptr())] = i;
+    for (const auto& op : call.mmuext_op().uops()) {
+      if (op.cmd() == MMUEXT_NEW_BASEPTR) root_loaded_ = i;
+      if (op.cmd() == MMUEXT_NEW_USER_BASEPTR) user_root_loaded_ = i;
+    }
     if (call.has_update_va_mapping()) mapped_[call.update_va_mapping().va() >> PAGE_SHIFT] = i;
     for (const auto& entry : call.multicall().call_list()) note(entry, i);
   }
 
   std::size_t last_snapshot_ = 0;
+  std::size_t root_loaded_ = 0;
+  std::size_t user_root_loaded_ = 0;
   std::set<u64> at_the_end_;              // tables
   std::map<place, std::size_t> written_;  // the last record that does
   std::map<u64, std::size_t> stored_;
@@ -173,42 +187,86 @@ std::pair<u64, u64> flip_scalar(const scalar& s, std::mt19937_64& random) {
 
 bool is_flush(u64 cmd) { return cmd >= MMUEXT_TLB_FLUSH_LOCAL && cmd <= MMUEXT_INVLPG_ALL; }
 
-/// Why a wrong field of a call may pass.
+constexpr const char* only_flushes = "a TLB flush changes no frame and no table";
+constexpr const char* both_gone = "both entries are gone before the end, and their references with them";
+
+std::optional<std::string> mmu_update_may_pass(const wire::mmu_update_call& call, std::string_view field, u64 before,
+                                               u64 after) {
+  const auto maps = [](const auto& req) { return present(req.val()); };
+  if (field == "count" && (before ^ after) == MMU_UPDATE_PREEMPTED) return "the bit only says where `done` begins";
+  if (field == "foreigndom" && (before ^ after) == 0x10000) return "domain 0 by its number is the caller";
+  if (field == "foreigndom" && (after == DOMID_IO || after == DOMID_XEN) && std::ranges::none_of(call.ureqs(), maps))
+    return "entries that map nothing need no owner of what they map";
+  return std::nullopt;
+}
+
+std::optional<std::string> update_may_pass(const table_history& history, std::size_t record,
+                                           const wire::mmu_update_t& req, std::string_view field, u64 before,
+                                           u64 after) {
+  if (field == "val") return entry_may_pass(history, record, place_of(req.ptr()), before ^ after);
+  if (((before ^ after) & ~u64{3}) == 0 && after % 8 != MMU_MACHPHYS_UPDATE)
+    return "only accessed and dirty bits hang on the command";
+  if (history.gone_before_end(place_of(before), record) && history.gone_before_end(place_of(after), record))
+    return both_gone;
+  return std::nullopt;
+}
+
+std::optional<std::string> op_may_pass(const table_history& history, std::size_t record, const wire::mmuext_op_t& op,
+                                       std::string_view field, u64 before, u64 after) {
+  if (field == "arg2") return "no command of the recordings has a second argument";
+  const u64 cmd_before = field == "cmd" ? before : op.cmd();
+  const u64 cmd_after = field == "cmd" ? after : op.cmd();
+  if (is_flush(cmd_before) && is_flush(cmd_after)) return only_flushes;
+  const bool loads_root = cmd_before == MMUEXT_NEW_BASEPTR || cmd_before == MMUEXT_NEW_USER_BASEPTR;
+  if (loads_root && history.root_loaded_again(cmd_before, record)) return "another L4 is loaded before the end";
+  return std::nullopt;
+}
+
+std::optional<std::string> mapping_may_pass(const table_history& history, std::size_t record,
+                                            const wire::update_va_mapping_call& call, std::string_view field,
+                                            u64 before, u64 after) {
+  if (field == "flags") return only_flushes;
+  if (field == "va") {
+    if ((before ^ after) < PAGE_SIZE) return "an offset in the page means nothing";
+    if (history.mapped_again(before, record) && history.mapped_again(after, record)) return both_gone;
+    return std::nullopt;
+  }
+  if (((before ^ after) & ~(PAGE_ACCESSED | PAGE_DIRTY)) == 0) return "accessed and dirty bits are not compared";
+  if (history.mapped_again(call.va(), record)) return "the page is mapped again before the end";
+  return std::nullopt;
+}
+
+std::optional<std::string> write_may_pass(const table_history& history, std::size_t record,
+                                          const recording::emulated_write& write, std::string_view field, u64 before,
+                                          u64 after) {
+  if (field == "va") return "the write is replayed by machine address";
+  if (field == "value" || field == "expected")
+    return entry_may_pass(history, record, place_of(write.maddr()), before ^ after);
+  if (field == "maddr" && history.gone_before_end(place_of(before), record) &&
+      history.gone_before_end(place_of(after), record))
+    return both_gone;
+  return std::nullopt;
+}
+
+/// Why a wrong field of a call may pass. Results never do.
 std::optional<std::string> field_may_pass(const table_history& history, std::size_t record, const scalar& s, u64 before,
                                           u64 after) {
-  const std::string name = s.message->GetDescriptor()->name() + "." + s.field->name();
-  if (name == "mmu_update_t.val") {
-    const auto& req = static_cast<const wire::mmu_update_t&>(*s.message);
-    return entry_may_pass(history, record, place_of(req.ptr()), before ^ after);
+  const std::string_view field = s.field->name();
+  if (const auto* call = dynamic_cast<const wire::mmu_update_call*>(s.message))
+    return mmu_update_may_pass(*call, field, before, after);
+  if (const auto* req = dynamic_cast<const wire::mmu_update_t*>(s.message))
+    return update_may_pass(history, record, *req, field, before, after);
+  if (dynamic_cast<const wire::mmuext_op_call*>(s.message)) {
+    if (field == "count" && (before ^ after) == MMU_UPDATE_PREEMPTED) return "the bit only says where `done` begins";
+    if (field == "foreigndom" && (before ^ after) > 0xffff) return "mmuext_op looks at 16 bits of it";
   }
-  if (name == "mmu_update_t.ptr") {
-    if (((before ^ after) & ~u64{3}) == 0 && after % 8 != 1) return "only accessed and dirty bits hang on the command";
-    if (history.gone_before_end(place_of(before), record) && history.gone_before_end(place_of(after), record))
-      return "both entries are gone before the end";
-  }
-  const bool is_count = name == "mmu_update_call.count" || name == "mmuext_op_call.count";
-  if (is_count && (before ^ after) == MMU_UPDATE_PREEMPTED) return "the bit only says where `done` begins";
-  if (name == "mmu_update_call.foreigndom" && (before ^ after) == 0x10000)
-    return "domain 0 by its number is the caller";
-  if (name == "mmuext_op_call.foreigndom" && (before ^ after) > 0xffff) return "mmuext_op looks at 16 bits of it";
-  if (name == "mmuext_op_t.cmd" && is_flush(before) && is_flush(after))
-    return "a TLB flush changes no frame and no table";
-  if (name == "mmuext_op_t.arg1" && is_flush(static_cast<const wire::mmuext_op_t&>(*s.message).cmd()))
-    return "a TLB flush changes no frame and no table";
-  if (name == "mmuext_op_t.arg2") return "no command of the recordings has a second argument";
-  if (name == "update_va_mapping_call.flags") return "a TLB flush changes no frame and no table";
-  if (name == "update_va_mapping_call.va" && (before ^ after) < PAGE_SIZE) return "an offset in the page means nothing";
-  if (name == "update_va_mapping_call.val") {
-    const auto& call = static_cast<const wire::update_va_mapping_call&>(*s.message);
-    if (((before ^ after) & ~(PAGE_ACCESSED | PAGE_DIRTY)) == 0) return "accessed and dirty bits are not compared";
-    if (history.mapped_again(call.va(), record)) return "the page is mapped again before the end";
-  }
-  if (name == "multicall_call.nr_calls" && after > before) return "entries of other kinds may be missing from the list";
-  if (name == "emulated_write.va") return "the write is replayed by machine address";
-  if (name == "emulated_write.value" || name == "emulated_write.expected") {
-    const auto& write = static_cast<const recording::emulated_write&>(*s.message);
-    return entry_may_pass(history, record, place_of(write.maddr()), before ^ after);
-  }
+  if (const auto* op = dynamic_cast<const wire::mmuext_op_t*>(s.message))
+    return op_may_pass(history, record, *op, field, before, after);
+  if (const auto* call = dynamic_cast<const wire::update_va_mapping_call*>(s.message))
+    return mapping_may_pass(history, record, *call, field, before, after);
+  if (const auto* write = dynamic_cast<const recording::emulated_write*>(s.message))
+    return write_may_pass(history, record, *write, field, before, after);
+  if (field == "nr_calls" && after > before) return "entries of other kinds may be missing from the list";
   return std::nullopt;
 }
 
