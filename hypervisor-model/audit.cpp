@@ -1,6 +1,7 @@
 #include "hypervisor-model/audit.h"
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_set>
 
 #include "hypervisor-model/audit_recount.h"
@@ -163,7 +164,7 @@ std::vector<audit_finding> auditor::run() {
       }
     }
   }
-  std::ranges::stable_sort(findings_, {}, &audit_finding::mfn);
+  std::ranges::sort(findings_, {}, [](const audit_finding& f) { return std::tie(f.mfn, f.invariant, f.text); });
   return std::move(findings_);
 }
 

@@ -50,12 +50,10 @@ recount::recount(machine& m, std::vector<audit_finding>& findings) : m_(m), find
 }
 
 void recount::list_pages(const domain& d) {
-  u64 length = 0;
   for (u32 n = d.page_list; n != 0; n = m_.page({n}).next) {
     reference_sum& sum = sums_[{n}];
     if (sum.listed) return find("I10", {n}, fmt::format("on a page list twice, last on that of d{}", d.domid));
     sum.listed = true;
-    ++length;
     if (m_.page({n}).owner != d.owner()) {
       find("I10", {n}, fmt::format("on the page list of d{}, but owner is {:#x}", d.domid, m_.page({n}).owner));
     }

@@ -99,6 +99,15 @@ outcome promote_entry(machine& m, unsigned level, mfn_t table, unsigned slot, do
   return o;
 }
 
+/// A child that fails in its own slot 0 does not wait in old_guest_table. Xen holds that to be impossible where a table
+/// below the child has failed halfway, or where the child was preempted before: a debug build asserts (mm.c:1813), a
+/// release build loses a reference, and so does the model.
+void note_lost_references(machine& m, mfn_t child, unsigned slot, bool partial_set, bool child_waits) {
+  if (child_waits) return;
+  if (slot == 0 && partial_set) m.lost_references.push_back(child);
+  if (slot > 0 && m.current->old_guest_table) m.lost_references.push_back(m.mfn_of(*m.current->old_guest_table));
+}
+
 /// The table stops at `slot`: notes how far it is, and what the caller has to hear (xen 4.17 mm.c:1452-1505).
 outcome stop_promotion(machine& m, page_info& pg, unsigned level, unsigned slot, bool partial_set, xen_errno error) {
   if (error == xen_errno::erestart) {
@@ -111,17 +120,13 @@ outcome stop_promotion(machine& m, page_info& pg, unsigned level, unsigned slot,
     return refuse(xen_errno::erestart);
   }
   messages::promote_failed(m, level, to_result(error), slot);
+  vcpu& curr = *m.current;
+  const mfn_t child = pte_mfn(m.words(m.mfn_of(pg))[slot]);
+  const bool child_waits = curr.old_guest_table && m.mfn_of(*curr.old_guest_table) == child;
+  note_lost_references(m, child, slot, partial_set, child_waits);
   if (slot > 0) {
-    vcpu& curr = *m.current;
     // A table below that failed halfway waits in old_guest_table: this one takes its place and owns it by its entry.
-    const pte_t e = m.words(m.mfn_of(pg))[slot];
-    const bool child_waits = curr.old_guest_table && m.mfn_of(*curr.old_guest_table) == pte_mfn(e);
     assert(!curr.old_guest_table || curr.old_guest_table_partial);
-    if (curr.old_guest_table && !child_waits) {
-      // It waits two levels below, as the child failed in its slot 0. Xen holds that to be impossible: a debug build
-      // asserts (mm.c:1813), a release build loses the reference, and so does the model.
-      m.lost_references.push_back(m.mfn_of(*curr.old_guest_table));
-    }
     pg.set_progress(slot, partial_set || child_waits);
     defer_old_guest_table(curr, pg, nullptr, true);
   }
