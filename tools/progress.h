@@ -19,11 +19,15 @@ namespace pvmmu::tools {
 class progress {
  public:
   progress(std::string what, u64 total, bool shown) : what_(std::move(what)), total_(total), shown_(shown) {}
-  ~progress() {
-    if (drawn_) fmt::print(stderr, "\r\x1b[K");
-  }
+  ~progress() { clear(); }
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
+
+  /// Takes the bar off the screen before something else is printed.
+  void clear() {
+    if (drawn_) fmt::print(stderr, "\r\x1b[K");
+    drawn_ = false;
+  }
 
   void step(u64 by = 1) {
     done_ = std::min(total_, done_ + by);

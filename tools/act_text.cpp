@@ -1,0 +1,273 @@
+#include "tools/act_text.h"
+
+#include <array>
+#include <utility>
+
+#include "proto/abi/errno.h"
+#include "proto/abi/pte.h"
+#include "tools/changes_text.h"
+
+namespace pvmmu::tools {
+
+namespace {
+
+constexpr unsigned step_indent = 2;  // columns
+
+std::string done_text(const done_arg& done) {
+  if (done.where == done_arg::state::absent) return "";
+  return done.written ? fmt::format(", done {}", done.value) : ", done not written";
+}
+
+void append(text_block& to, text_block from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+class call_writer {
+ public:
+  call_writer(const act& a, const frame_names& names) : act_(a), names_(names) {}
+
+  /// What stands behind the call's name: "of 3 entries = 0, done 3".
+  static std::string head(const hypercall& call, long result) {
+    const auto of = [](u32 claimed, std::size_t there) {
+      if (claimed == there) return claimed == 1 ? std::string{} : fmt::format(" of {}", count_text(claimed, "entry"));
+      return fmt::format(" of {} ({} readable)", count_text(claimed, "entry"), there);
+    };
+    std::string text(hypercall_name(call));
+    std::string done;
+    if (const auto* c = std::get_if<mmu_update_call>(&call)) {
+      text += of(c->count, c->ureqs.entries.size()) + (c->ureqs.null ? " at NULL" : "") + foreign(c->foreigndom);
+      done = done_text(c->pdone);
+    } else if (const auto* x = std::get_if<mmuext_op_call>(&call)) {
+      text += of(x->count, x->uops.entries.size()) + (x->uops.null ? " at NULL" : "") + foreign(x->foreigndom);
+      done = done_text(x->pdone);
+    } else if (const auto* m = std::get_if<multicall_call>(&call)) {
+      text += of(m->nr_calls, m->call_list.size()) + (m->null ? " at NULL" : "");
+    }
+    return fmt::format("{} = {}{}", text, result_text(result), done);
+  }
+
+  /// The call's entries with what each changed, then what the call changed as a whole.
+  text_block body(const hypercall& call, const event_tree& tree, unsigned indent) const {
+    text_block lines;
+    if (const auto* c = std::get_if<mmu_update_call>(&call)) {
+      append(lines, entries(c->ureqs.entries, tree, indent));
+    } else if (const auto* x = std::get_if<mmuext_op_call>(&call)) {
+      append(lines, entries(x->uops.entries, tree, indent));
+    } else if (const auto* m = std::get_if<multicall_call>(&call)) {
+      append(lines, calls(*m, tree, indent));
+    } else {
+      lines.push_back({line_role::plain, indent, arguments(call)});
+    }
+    append(lines, fold(changes_text(tree.own, names_, indent), "change"));
+    if (tree.preempted != 0)
+      lines.push_back(
+          {line_role::dim, indent,
+           fmt::format("continued {}", tree.preempted == 1 ? "once" : fmt::format("{} times", tree.preempted))});
+    return lines;
+  }
+
+ private:
+  static std::string foreign(u32 foreigndom) {
+    return foreigndom == DOMID_SELF ? "" : fmt::format(" for foreigndom {:#x}", foreigndom);
+  }
+
+  template <class Entry>
+  text_block entries(std::span<const Entry> list, const event_tree& tree, unsigned indent) const {
+    std::vector<text_block> blocks;
+    for (u32 i = 0; i < list.size(); ++i) {
+      const auto events = tree.entries.find(i);
+      const std::string number = list.size() == 1 ? "" : fmt::format("[{}] ", i);
+      if (events == tree.entries.end()) {
+        blocks.push_back({{line_role::dim, indent, number + "not reached"}});
+        continue;
+      }
+      std::optional<shown_entry> shown;
+      text_block block{{line_role::plain, indent, number + entry(list[i], events->second, shown)}};
+      append(block, fold(changes_text(events->second.own, names_, indent + step_indent, shown), "change"));
+      blocks.push_back(std::move(block));
+    }
+    return fold(std::move(blocks), "entry");
+  }
+
+  text_block calls(const multicall_call& m, const event_tree& tree, unsigned indent) const {
+    std::vector<text_block> blocks;
+    for (u32 i = 0; i < m.call_list.size(); ++i) {
+      const multicall_entry& e = m.call_list[i];
+      const auto events = tree.entries.find(i);
+      if (events == tree.entries.end()) {
+        blocks.push_back({{line_role::dim, indent, fmt::format("[{}] {}: not reached", i, hypercall_name(e.call))}});
+        continue;
+      }
+      const line_role role = e.result < 0 ? line_role::failed : line_role::plain;
+      text_block block{{role, indent, fmt::format("[{}] {}", i, head(e.call, e.result))}};
+      append(block, body(e.call, events->second, indent + 2 * step_indent));
+      blocks.push_back(std::move(block));
+    }
+    return fold(std::move(blocks), "entry");
+  }
+
+  std::string table_text(mfn_t table) const {
+    const auto level = act_.table_levels.find(table.n);
+    const std::string kind = level == act_.table_levels.end() ? "" : fmt::format("L{} ", level->second);
+    return kind + frame_text(table, names_);
+  }
+
+  std::string entry(const mmu_update_t& u, const event_tree& events, std::optional<shown_entry>& shown) const {
+    const auto cmd = static_cast<u32>(u.ptr & (sizeof(pte_t) - 1));
+    const mfn_t mfn = maddr_to_mfn({u.ptr});
+    if (cmd == MMU_MACHPHYS_UPDATE) return fmt::format("m2p of {} to {:#x}", frame_text(mfn, names_), u.val);
+    const auto slot = static_cast<unsigned>((u.ptr & PAGE_OFFSET_MASK) / sizeof(pte_t));
+    const std::string suffix = cmd == MMU_NORMAL_PT_UPDATE        ? ""
+                               : cmd == MMU_PT_UPDATE_PRESERVE_AD ? ", A and D preserved"
+                                                                  : fmt::format(", command {}", cmd);
+    shown = shown_entry{mfn, slot};
+    return fmt::format("{}[{}]  {}{}", table_text(mfn), slot, transition(events, *shown, u.val), suffix);
+  }
+
+  /// "old → new" as Xen wrote it; "→ new" where it wrote nothing.
+  std::string transition(const event_tree& events, const shown_entry& at, pte_t wanted) const {
+    for (const owned_event* e : events.own)
+      if (e->kind == event_kind::pte && e->mfn == at.table && e->slot == at.slot)
+        return fmt::format("{} → {}", pte_text(e->old, names_), pte_text(e->value, names_));
+    return fmt::format("→ {} (not written)", pte_text(wanted, names_));
+  }
+
+  std::string entry(const mmuext_op_t& op, const event_tree&, std::optional<shown_entry>&) const {
+    const std::string_view known = mmuext_cmd_name(op.cmd);
+    const std::string name = known.empty() ? fmt::format("command {}", op.cmd) : std::string(known);
+    switch (op.cmd) {
+      case MMUEXT_PIN_L1_TABLE:
+      case MMUEXT_PIN_L2_TABLE:
+      case MMUEXT_PIN_L3_TABLE:
+      case MMUEXT_PIN_L4_TABLE:
+      case MMUEXT_UNPIN_TABLE:
+      case MMUEXT_NEW_BASEPTR:
+      case MMUEXT_NEW_USER_BASEPTR:
+      case MMUEXT_CLEAR_PAGE: return fmt::format("{} {}", name, frame_text({op.arg1}, names_));
+      case MMUEXT_COPY_PAGE:
+        return fmt::format("{} {} from {}", name, frame_text({op.arg1}, names_), frame_text({op.arg2}, names_));
+      case MMUEXT_INVLPG_LOCAL:
+      case MMUEXT_INVLPG_ALL: return fmt::format("{} {:#x}", name, op.arg1);
+      case MMUEXT_INVLPG_MULTI: return fmt::format("{} {:#x} of {}", name, op.arg1, mask_text(op.vcpumask));
+      case MMUEXT_TLB_FLUSH_MULTI: return fmt::format("{} of {}", name, mask_text(op.vcpumask));
+      case MMUEXT_SET_LDT: return fmt::format("{} {:#x}, {}", name, op.arg1, count_text(op.arg2, "descriptor"));
+      default: return name;
+    }
+  }
+
+  static std::string mask_text(const vcpumask_arg& mask) {
+    return mask ? fmt::format("vCPU mask {:#x}", *mask) : "a vCPU mask that cannot be read";
+  }
+
+  std::string arguments(const hypercall& call) const {
+    if (const auto* u = std::get_if<update_va_mapping_call>(&call)) return va_mapping(*u);
+    if (const auto* o = std::get_if<update_va_mapping_otherdomain_call>(&call))
+      return fmt::format("{} for domain {:#x}", va_mapping(o->update), o->domid);
+    if (const auto* g = std::get_if<set_gdt_call>(&call)) {
+      std::string frames;
+      for (const u64 mfn : g->frame_list.entries) frames += fmt::format("{}, ", frame_text({mfn}, names_));
+      return fmt::format("{}{}", frames, count_text(g->entries, "descriptor"));
+    }
+    if (const auto* d = std::get_if<update_descriptor_call>(&call))
+      return fmt::format("maddr {:#x} to {:#x}", d->maddr, d->desc);
+    if (const auto* v = std::get_if<vm_assist_call>(&call)) return fmt::format("command {}, type {}", v->cmd, v->type);
+    const auto* unknown = std::get_if<unknown_call>(&call);
+    return unknown ? fmt::format("number {}", unknown->op) : "";
+  }
+
+  std::string va_mapping(const update_va_mapping_call& u) const {
+    static constexpr std::array flush{"", ", flush TLB", ", flush page", ", flush type 3"};
+    const u64 type = u.flags & UVMF_FLUSHTYPE_MASK;
+    const u64 scope = u.flags & ~UVMF_FLUSHTYPE_MASK;
+    const std::string on = type == UVMF_NONE || scope == 0 ? ""
+                           : scope == UVMF_ALL             ? " on all vCPUs"
+                                                           : " on " + mask_text(u.vcpumask);
+    return fmt::format("va {:#x} to {}{}{}", u.va, pte_text(u.val, names_), flush.at(type), on);
+  }
+
+  const act& act_;
+  const frame_names& names_;
+};
+
+text_block access_text(const act& a, const frame_names& names, const std::string& head) {
+  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg"};
+  const access_request& r = a.access;
+  const access_result& o = a.outcome;
+  const std::string mode = r.mode == cpu_mode::user ? "user mode: " : "kernel mode: ";
+  std::string text = fmt::format("{}{} {:#x}", a.caller.empty() ? head + mode : head,
+                                 kinds.at(static_cast<std::size_t>(r.kind)), r.va);
+  const event_tree tree = tree_of(a);
+  if (o.emulated) {
+    std::optional<shown_entry> shown;
+    for (const owned_event* e : tree.own)
+      if (e->kind == event_kind::emulated) shown = shown_entry{e->mfn, e->slot};
+    text_block lines{{line_role::call, step_indent, text + ": emulated by Xen"}};
+    for (const owned_event* e : tree.own)
+      if (e->kind == event_kind::emulated)
+        lines.push_back({line_role::plain, 2 * step_indent,
+                         fmt::format("L1 {}[{}]  {} → {}", frame_text(e->mfn, names), e->slot, pte_text(e->old, names),
+                                     pte_text(e->value, names))});
+    append(lines, fold(changes_text(tree.own, names, 3 * step_indent, shown), "change"));
+    return lines;
+  }
+  if (o.fault) {
+    text += fmt::format(": #PF, error code {:#x}", o.error_code);
+  } else if (r.kind != access_kind::write) {
+    text += fmt::format(" = {:#x}", o.value);
+  }
+  std::vector<const owned_event*> events;
+  for (const owned_event* e : tree.own)
+    if (e->kind != event_kind::guest_fault) events.push_back(e);
+  text_block lines{{line_role::call, step_indent, text}};
+  append(lines, fold(changes_text(events, names, 2 * step_indent), "change"));
+  return lines;
+}
+
+}  // namespace
+
+std::string result_text(long result) {
+  const std::string_view name = errno_name(result);
+  return name.empty() ? fmt::format("{}", result) : std::string(name);
+}
+
+std::string frame_text(mfn_t mfn, const frame_names& names) {
+  const auto name = names.find(mfn.n);
+  return name == names.end() ? fmt::format("mfn {:#x}", mfn.n) : fmt::format("mfn {:#x} \"{}\"", mfn.n, name->second);
+}
+
+std::string pte_text(pte_t entry, const frame_names& names) {
+  static constexpr std::array<std::pair<u64, std::string_view>, 12> flags{{{PAGE_PRESENT, "P"},
+                                                                           {PAGE_RW, "RW"},
+                                                                           {PAGE_USER, "US"},
+                                                                           {PAGE_PWT, "PWT"},
+                                                                           {PAGE_PCD, "PCD"},
+                                                                           {PAGE_ACCESSED, "A"},
+                                                                           {PAGE_DIRTY, "D"},
+                                                                           {PAGE_PSE, "PSE"},
+                                                                           {PAGE_GLOBAL, "G"},
+                                                                           {PAGE_GUEST_KERNEL, "GK"},
+                                                                           {PAGE_GNTTAB, "GNTTAB"},
+                                                                           {PAGE_NX, "NX"}}};
+  if (!present(entry)) return entry == 0 ? "0" : fmt::format("{:#x}", entry);
+  std::string text = frame_text(pte_mfn(entry), names) + " ";
+  for (const auto& [bit, name] : flags)
+    if ((entry & bit) != 0) text += fmt::format("{}{}", bit == PAGE_PRESENT ? "" : "|", name);
+  u64 known = PTE_ADDR_MASK;
+  for (const auto& flag : flags) known |= flag.first;
+  return (entry & ~known) == 0 ? text : text + fmt::format("|{:#x}", entry & ~known);
+}
+
+text_block act_text(const act& a, const frame_names& names, bool name_domain) {
+  const std::string who = name_domain ? fmt::format("d{}v{} ", a.domid, a.vcpu) : "";
+  const std::string head = a.caller.empty() ? who : fmt::format("{}{}: ", who, a.caller);
+  if (!a.is_call()) return access_text(a, names, head);
+  const hypercall& call = a.call->call();
+  if (a.crashed)
+    return {{line_role::failed, step_indent, fmt::format("{}{}: the domain was crashed", head, hypercall_name(call))}};
+  text_block lines{
+      {failed(a) ? line_role::failed : line_role::call, step_indent, head + call_writer::head(call, a.result)}};
+  append(lines, call_writer(a, names).body(call, tree_of(a), 2 * step_indent));
+  return lines;
+}
+
+}  // namespace pvmmu::tools

@@ -1,0 +1,13 @@
+#pragma once
+// Calls in a few words each, for comparing kernels: "clear L2; va RO; set L2; flush".
+
+#include <string>
+
+#include "tools/journal.h"
+
+namespace pvmmu::tools {
+
+/// What the calls and traps of `steps` do, in order, with repetitions as "17× set L1"; errors as "pin L1 = -EINVAL".
+std::string call_sequence(const std::vector<const step_log*>& steps);
+
+}  // namespace pvmmu::tools

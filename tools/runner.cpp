@@ -1,0 +1,281 @@
+#include "tools/runner.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include "proto/abi/errno.h"
+#include "tools/raw_call.h"
+#include "tools/scenario_names.h"
+#include "tools/step_outcome.h"
+#include "tools/step_text.h"
+
+namespace pvmmu::tools {
+
+namespace sc = pvmmu::scenario;
+
+namespace {
+
+/// Linux's SIGSEGV, as an mm_error has it for an access that its process dies of.
+constexpr int linux_sigsegv = 11;
+
+/// Every field of every `expect`; of a message in one, its fields.
+u64 count_expectations(const sc::step& step) {
+  u64 n = 0;
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  for (const auto& e : step.expect()) {
+    e.GetReflection()->ListFields(e, &fields);
+    n += fields.size() - (e.frame_size() != 0);
+    for (const auto& f : e.frame()) {
+      f.GetReflection()->ListFields(f, &fields);
+      n += fields.size() - 1;  // the frame itself is none
+    }
+  }
+  return n;
+}
+
+class runner {
+ public:
+  runner(const scenario_file& file, connection& server, const kernel_override& override, bool contents_only)
+      : file_(file), client_(server.open()), contents_only_(contents_only) {
+    const sc::scenario& all = file.content();
+    machine_config machine;
+    if (all.machine().has_frames()) machine.frames = all.machine().frames();
+    machine.debug_build = all.machine().debug_build();
+    journal_.title = all.title();
+    journal_.file = file.name();
+    try {
+      journal_.machine = client_.hello({.machine = machine, .machine_name = {}, .events = true});
+    } catch (const guest::request_refused& e) {
+      file.fail(all, "machine", e.what());
+    }
+    client_.listen(&writer_);
+    for (const auto& d : all.domain()) build(d, override);
+  }
+
+  journal run(progress* bar) {
+    for (const auto& step : file_.content().step()) {
+      run_step(step);
+      if (bar) bar->step();
+    }
+    client_.listen(nullptr);
+    return std::move(journal_);
+  }
+
+ private:
+  void build(const sc::domain& spec, const kernel_override& override) {
+    try {
+      domains_.push_back(std::make_unique<running_domain>(client_, writer_, spec, override));
+    } catch (const guest::request_refused& e) {
+      file_.fail(spec, {}, e.what());
+    } catch (const guest::guest_stopped& e) {
+      file_.fail(spec, {}, fmt::format("the kernel cannot start: {}", e.what()));
+    }
+    journal_.domains.push_back(domains_.back()->description());
+  }
+
+  void run_step(const sc::step& step) {
+    step_log& log = journal_.steps.emplace_back();
+    log.note = step.note();
+    log.action = action_text(step);
+    log.where = file_.locate(step).text();
+    log.measured = step.measure();
+    log.expectations = count_expectations(step);
+    running_domain& d = *domains_.at(step.domain());
+    writer_.start_step(&log);
+    step_outcome outcome;
+    try {
+      if (d.stopped)
+        throw unresolved{{log.where, "domain", "one that runs", fmt::format("domain {} has stopped", step.domain())}};
+      perform(step, d, outcome);
+      d.poll_log();
+      judge(step, d, outcome, log);
+    } catch (const unresolved& u) {
+      d.poll_log();
+      log.findings.push_back(u.what);
+    }
+    if (outcome.stopped) d.stopped = outcome.stopped;
+    writer_.start_step(nullptr);
+  }
+
+  void judge(const sc::step& step, running_domain& d, const step_outcome& outcome, step_log& log) {
+    if (contents_only_) return judge_contents(file_, step, outcome, log);
+    const frame_lookup frames{.resolve = [&](const sc::frame& f) { return frame(f, step, d); },
+                              .query = [&](mfn_t mfn) { return query(mfn); }};
+    judge_step(file_, step, outcome, frames, log);
+  }
+
+  frame_state query(mfn_t mfn) {
+    try {
+      return client_.query_frame(mfn);
+    } catch (const guest::request_refused&) {
+      return {};  // no frame of the machine: nothing is known of it
+    }
+  }
+
+  void perform(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    try {
+      if (step.has_hypercall())
+        hypercall_step(step, d, outcome);
+      else if (step.has_access())
+        access_step(step, d, outcome);
+      else if (step.has_alloc_frame())
+        alloc_frame_step(step, d);
+      else
+        kernel_step(step, d, outcome);
+    } catch (const guest::guest_stopped& e) {
+      outcome.stopped = e.why;
+      outcome.stopped_text = e.what();
+    }
+  }
+
+  // ---- raw steps
+
+  void hypercall_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    const name_resolver names = resolver(step, d);
+    raw_call call(step.hypercall(), names);
+    if (!d.xen().call(step.vcpu(), call.call(), {})) crashed(outcome);
+  }
+
+  void access_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    const auto result = d.xen().access(step.vcpu(), raw_access(step.access(), resolver(step, d)), {});
+    if (!result) return crashed(outcome);
+    if (!result->fault && step.access().kind() != sc::access::WRITE) outcome.value = result->value;
+  }
+
+  void alloc_frame_step(const sc::step& step, running_domain& d) {
+    const auto mfn = d.alloc_frame();
+    if (!mfn) throw missing(step.alloc_frame(), "a free frame", "the kernel has none left");
+    frames_[step.alloc_frame().name()] = *mfn;
+    journal_.frame_names[mfn->n] = step.alloc_frame().name();
+  }
+
+  static void crashed(step_outcome& outcome) {
+    outcome.stopped = guest::guest_stopped::reason::domain_crashed;
+    outcome.stopped_text = "Xen crashed the domain";
+  }
+
+  // ---- a kernel's operations
+
+  void kernel_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    guest::kernel& k = *d.kernel();
+    const vcpu_id_t cpu = step.vcpu();
+    switch (step.action_case()) {
+      case sc::step::kExec: d.add_mm(step.exec().mm(), k.exec_mm(cpu)); return d.load_mm(cpu, step.exec().mm());
+      case sc::step::kMmAlloc: return d.add_mm(step.mm_alloc().mm(), k.mm_alloc());
+      case sc::step::kActivateMm:
+        k.activate_mm(cpu, d.mm(step.activate_mm().mm(), cpu));
+        return d.load_mm(cpu, step.activate_mm().mm());
+      case sc::step::kSwitchMm: return switch_mm(step, d);
+      case sc::step::kExitMmap:
+        k.exit_mmap(cpu, d.mm(step.exit_mmap().mm(), cpu));
+        return d.remove_mm(step.exit_mmap().mm());
+      case sc::step::kSuspend: return k.suspend(cpu);
+      case sc::step::kResume: return k.resume(cpu);
+      default: memory_step(step, d, outcome);
+    }
+  }
+
+  static void switch_mm(const sc::step& step, running_domain& d) {
+    const std::string& name = step.switch_mm().mm();
+    d.kernel()->switch_mm(step.vcpu(), name.empty() ? nullptr : &d.mm(name, step.vcpu()));
+    d.load_mm(step.vcpu(), name);
+  }
+
+  static guest::prot protection(bool read_only) { return read_only ? guest::prot::read : guest::prot::read_write; }
+
+  static void memory_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    guest::kernel& k = *d.kernel();
+    const vcpu_id_t cpu = step.vcpu();
+    const auto done = [&](const guest::mm_result<void>& r) {
+      if (!r) set_error(outcome, r.error());
+    };
+    if (step.has_mmap()) {
+      const auto& m = step.mmap();
+      done(k.mmap(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes(), protection(m.read_only())));
+    } else if (step.has_munmap()) {
+      const auto& m = step.munmap();
+      done(k.munmap(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes()));
+    } else if (step.has_mremap()) {
+      const auto& m = step.mremap();
+      done(k.mremap(cpu, d.mm(m.mm(), cpu), m.old_va(), m.bytes(), m.bytes(), m.new_va()));
+    } else if (step.has_mprotect()) {
+      const auto& m = step.mprotect();
+      done(k.mprotect(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes(), protection(m.read_only())));
+    } else if (step.has_touch()) {
+      const auto& t = step.touch();
+      guest::mm& mm = d.mm(t.mm(), cpu);
+      for (u64 va = t.va(); va < t.va() + t.bytes() && outcome.error.empty(); va += PAGE_SIZE)
+        done(k.write(cpu, mm, va, va));
+    } else if (step.has_write()) {
+      done(k.write(cpu, d.mm(step.write().mm(), cpu), step.write().va(), step.write().value()));
+    } else if (step.has_read()) {
+      const auto value = k.read(cpu, d.mm(step.read().mm(), cpu), step.read().va());
+      if (value)
+        outcome.value = *value;
+      else
+        set_error(outcome, value.error());
+    }
+  }
+
+  static void set_error(step_outcome& outcome, const guest::mm_error& e) {
+    outcome.error = e.error == linux_sigsegv ? std::string(sigsegv) : std::string(errno_name(-e.error));
+    if (outcome.error.empty()) outcome.error = fmt::format("{}", -e.error);
+    outcome.error_text = e.text;
+  }
+
+  // ---- from names to numbers
+
+  name_resolver resolver(const sc::step& step, running_domain& d) {
+    return {.frame = [&](const sc::frame& f) { return frame(f, step, d); },
+            .address = [&](const sc::address& a) { return address(a, step, d); },
+            .table = [&](const sc::table_of& t) { return table(t, step, d); }};
+  }
+
+  mfn_t frame(const sc::frame& f, const sc::step& step, running_domain& d) {
+    switch (f.which_case()) {
+      case sc::frame::kName: return frames_.at(f.name());
+      case sc::frame::kMfn: return {f.mfn()};
+      case sc::frame::kTable: return table(f.table(), step, d);
+      case sc::frame::kPfn:
+        if (const auto mfn = d.pfn_to_mfn({f.pfn()})) return *mfn;
+        throw missing(f, fmt::format("a frame behind pfn {:#x}", f.pfn()), "none");
+      default:
+        if (const auto mfn = d.frame_at(step.vcpu(), f.mapped_at())) return *mfn;
+        throw missing(f, fmt::format("a frame mapped at {:#x}", f.mapped_at()), "none");
+    }
+  }
+
+  mfn_t table(const sc::table_of& t, const sc::step& step, running_domain& d) {
+    if (const auto mfn = d.table_of(step.vcpu(), t.level(), t.va(), t.mm())) return *mfn;
+    throw missing(t, fmt::format("an L{} table on the way to {:#x}", t.level(), t.va()), "none");
+  }
+
+  u64 address(const sc::address& a, const sc::step& step, running_domain& d) {
+    if (!a.has_frame()) return a.va() + a.offset();
+    if (const auto va = d.kernel_va(frame(a.frame(), step, d))) return *va + a.offset();
+    throw missing(a, "a frame that the domain's kernel has mapped", "one that it has not");
+  }
+
+  unresolved missing(const google::protobuf::Message& m, std::string expected, std::string got) const {
+    return {{file_.locate(m).text(), m.GetDescriptor()->name(), std::move(expected), std::move(got)}};
+  }
+
+  const scenario_file& file_;
+  guest::channel_client client_;
+  journal_writer writer_;
+  bool contents_only_;
+  journal journal_;
+  std::vector<std::unique_ptr<running_domain>> domains_;
+  std::map<std::string, mfn_t> frames_;
+};
+
+}  // namespace
+
+journal run_scenario(const scenario_file& file, connection& server, progress* bar) {
+  return runner(file, server, {}, false).run(bar);
+}
+
+journal run_scenario_under(const scenario_file& file, connection& server, const kernel_override& kernel) {
+  return runner(file, server, kernel, true).run(nullptr);
+}
+
+}  // namespace pvmmu::tools

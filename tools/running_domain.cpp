@@ -1,0 +1,105 @@
+#include "tools/running_domain.h"
+
+#include <cassert>
+
+namespace pvmmu::tools {
+
+namespace {
+
+domain_config config_of(const scenario::domain& spec) {
+  domain_config config;
+  config.kind = spec.kind() == scenario::domain::DOMU ? domain_kind::domU : domain_kind::dom0;
+  if (spec.has_pages()) config.pages = spec.pages();
+  if (spec.has_vcpus()) config.vcpus = spec.vcpus();
+  return config;
+}
+
+guest::kernel_config config_of(const scenario::kernel& spec, u32 vcpus, const kernel_override& override) {
+  guest::kernel_config config;
+  config.profile = override.profile ? override.profile : guest::find_kernel_profile(spec.profile());
+  if (spec.has_nr_cpus()) config.nr_cpus = spec.nr_cpus();
+  if (override.nr_cpus != 0) config.nr_cpus = override.nr_cpus;
+  if (spec.has_page_table_isolation()) config.page_table_isolation = spec.page_table_isolation();
+  config.vcpus = vcpus;
+  return config;
+}
+
+}  // namespace
+
+running_domain::running_domain(guest::channel_client& client, journal_writer& writer, const scenario::domain& spec,
+                               const kernel_override& override)
+    : client_(client), config_(config_of(spec)), info_(client.create_domain(config_)) {
+  const auto l4 = pfn_to_mfn({(info_.pt_base - info_.virt_base) >> PAGE_SHIFT});
+  assert(l4);
+  xen_ = std::make_unique<journalled_domain>(client.domain(info_.domid), writer, *l4, info_.vcpus);
+  std::vector<mfn_t> tables;
+  for (u64 i = 0; i < info_.nr_pt_frames; ++i) tables.push_back(*l4 + i);
+  const auto states = client.query_frames(tables);
+  for (std::size_t i = 0; i < tables.size(); ++i) writer.know_type(tables[i], states[i].type_info);
+  if (!spec.has_kernel()) return;
+  kernel_ = std::make_unique<guest::kernel>(*xen_, info_, config_of(spec.kernel(), info_.vcpus, override));
+  xen_->follow_log([this] { return kernel_->messages(); });
+  kernel_->boot();
+}
+
+domain_log running_domain::description() const {
+  domain_log log{.domid = info_.domid, .kind = config_.kind, .pages = info_.nr_pages, .vcpus = info_.vcpus};
+  if (!kernel_) return log;
+  log.kernel = kernel_->config().profile->name;
+  log.nr_cpus = kernel_->config().nr_cpus;
+  log.split_ptlocks = kernel_->config().split_ptlocks();
+  return log;
+}
+
+void running_domain::remove_mm(const std::string& name) {
+  mms_.erase(name);
+  std::erase_if(loaded_, [&](const auto& l) { return l.second == name; });
+}
+
+guest::mm& running_domain::mm(const std::string& name, vcpu_id_t vcpu) {
+  return *mms_.at(name.empty() ? loaded_.at(vcpu) : name);
+}
+
+std::optional<mfn_t> running_domain::pfn_to_mfn(pfn_t pfn) const {
+  for (const p2m_run& run : info_.p2m)
+    if (run.pfn <= pfn && pfn.n - run.pfn.n < run.frames) return run.mfn + (pfn.n - run.pfn.n);
+  return {};
+}
+
+std::optional<mfn_t> running_domain::walk(mfn_t l4, u64 va, unsigned down_to_level) {
+  mfn_t table = l4;
+  for (unsigned level = 4; level > down_to_level; --level) {
+    const pte_t entry = client_.read_table(table)[table_slot(va, level)];
+    const bool superpage = (level == 2 || level == 3) && (entry & PAGE_PSE) != 0;
+    if (!present(entry) || superpage) return {};
+    table = pte_mfn(entry);
+  }
+  return table;
+}
+
+std::optional<mfn_t> running_domain::table_of(vcpu_id_t vcpu, unsigned level, u64 va, const std::string& name) {
+  if (!name.empty()) return kernel_->table_of(mm(name, vcpu), va, level);
+  return xen_->cr3(vcpu).n == 0 ? std::nullopt : walk(xen_->cr3(vcpu), va, level);
+}
+
+std::optional<mfn_t> running_domain::frame_at(vcpu_id_t vcpu, u64 va) {
+  return xen_->cr3(vcpu).n == 0 ? std::nullopt : walk(xen_->cr3(vcpu), va, 0);
+}
+
+std::optional<u64> running_domain::kernel_va(mfn_t mfn) const {
+  for (const p2m_run& run : info_.p2m) {
+    if (mfn < run.mfn || mfn.n - run.mfn.n >= run.frames) continue;
+    const pfn_t pfn = run.pfn + (mfn.n - run.mfn.n);
+    if (kernel_) return guest::kernel::direct_map_va(pfn);
+    if (pfn.n < info_.mapped_pages) return info_.virt_base + (pfn.n << PAGE_SHIFT);
+  }
+  return {};
+}
+
+std::optional<mfn_t> running_domain::alloc_frame() {
+  if (kernel_) return pfn_to_mfn(kernel_->alloc_page());
+  if (next_free_pfn_ == config_.kernel_pages) return {};
+  return pfn_to_mfn({next_free_pfn_++});
+}
+
+}  // namespace pvmmu::tools

@@ -1,0 +1,68 @@
+#pragma once
+// A domain while a scenario runs: its kernel, if it has one, its address spaces by name, and the ways from names to
+// frames and addresses.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guest-pv/guest_stopped.h"
+#include "guest-pv/kernel.h"
+#include "tools/journal_writer.h"
+
+namespace pvmmu::tools {
+
+/// What `matrix` changes in every kernel of a scenario.
+struct kernel_override {
+  const guest::kernel_profile* profile = nullptr;
+  u32 nr_cpus = 0;  ///< CONFIG_NR_CPUS; 0: as the scenario says
+};
+
+class running_domain {
+ public:
+  /// Builds the domain and boots its kernel. Throws guest::request_refused where it cannot be built.
+  running_domain(guest::channel_client& client, journal_writer& writer, const scenario::domain& spec,
+                 const kernel_override& override);
+
+  guest::hypercalls& xen() { return *xen_; }
+  guest::kernel* kernel() { return kernel_.get(); }
+  domid_t domid() const { return info_.domid; }
+  domain_log description() const;
+  void poll_log() { xen_->poll_log(); }
+
+  // ---- address spaces
+  void add_mm(const std::string& name, guest::mm& mm) { mms_[name] = &mm; }
+  void remove_mm(const std::string& name);
+  void load_mm(vcpu_id_t vcpu, const std::string& name) { loaded_[vcpu] = name; }
+  /// The address space of that name, or without a name the one loaded on `vcpu`.
+  guest::mm& mm(const std::string& name, vcpu_id_t vcpu);
+
+  // ---- frames
+  std::optional<mfn_t> pfn_to_mfn(pfn_t pfn) const;
+  /// The table of `level` that translates `va`, under the tables loaded on `vcpu` or those of the address space `mm`.
+  std::optional<mfn_t> table_of(vcpu_id_t vcpu, unsigned level, u64 va, const std::string& mm);
+  /// The frame that `vcpu` finds at `va`.
+  std::optional<mfn_t> frame_at(vcpu_id_t vcpu, u64 va);
+  /// Where the kernel has a frame of this domain mapped.
+  std::optional<u64> kernel_va(mfn_t mfn) const;
+  /// A zeroed frame that the kernel has mapped writable; nothing if there is none left.
+  std::optional<mfn_t> alloc_frame();
+
+  std::optional<guest::guest_stopped::reason> stopped;  ///< nothing runs here any more
+
+ private:
+  std::optional<mfn_t> walk(mfn_t l4, u64 va, unsigned down_to_level);
+
+  guest::channel_client& client_;
+  domain_config config_;
+  start_info info_;
+  std::unique_ptr<journalled_domain> xen_;
+  std::unique_ptr<guest::kernel> kernel_;
+  std::map<std::string, guest::mm*> mms_;
+  std::map<vcpu_id_t, std::string> loaded_;
+  u64 next_free_pfn_ = 0;  ///< of a domain without a kernel
+};
+
+}  // namespace pvmmu::tools

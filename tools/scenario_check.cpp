@@ -1,0 +1,203 @@
+// What a scenario must obey beyond its grammar: the machine, the domains, and what a kernel is told to do.
+
+#include <google/protobuf/descriptor.h>
+
+#include <vector>
+
+#include "guest-pv/kernel_profile.h"
+#include "proto/abi/frame.h"
+#include "tools/scenario_checker.h"
+#include "tools/scenario_names.h"
+
+namespace pvmmu::tools {
+
+namespace pb = google::protobuf;
+namespace sc = pvmmu::scenario;
+
+namespace {
+
+constexpr u64 end_of_user_space = u64{1} << 47;
+
+std::string action_name(const sc::step& s) { return s.GetDescriptor()->FindFieldByNumber(s.action_case())->name(); }
+
+std::string known_values(const pb::EnumDescriptor& type) {
+  std::string names;
+  for (int i = 0; i < type.value_count(); ++i) names += (i == 0 ? "" : ", ") + type.value(i)->name();
+  return names;
+}
+
+}  // namespace
+
+void check_scenario(const scenario_file& file) { scenario_checker(file).check(); }
+
+void scenario_checker::check() {
+  const sc::scenario& all = file_.content();
+  check_enums(all);
+  check_machine();
+  if (all.domain().empty()) file_.fail(all, "domain", "a scenario needs a domain: expected domain { kind: DOM0 }");
+  for (const auto& d : all.domain()) check_domain(d);
+  if (all.step().empty()) file_.fail(all, "step", "a scenario needs a step: expected step { … }");
+  for (const auto& s : all.step()) check_step(s);
+}
+
+void scenario_checker::in_range(const message& m, std::string_view field, u64 value, u64 least, u64 most) const {
+  if (value < least || value > most)
+    file_.fail(m, field, fmt::format("{} is {}: expected {} to {}", field, value, least, most));
+}
+
+void scenario_checker::need(bool there, const message& m, std::string_view what) const {
+  if (!there) file_.fail(m, {}, fmt::format("{} needs {}", m.GetDescriptor()->name(), what));
+}
+
+/// proto3 lets any number stand for an enum; only an mmuext command may be one that Xen does not know.
+void scenario_checker::check_enums(const message& m) const {
+  const pb::Reflection& r = *m.GetReflection();
+  std::vector<const pb::FieldDescriptor*> fields;
+  r.ListFields(m, &fields);
+  for (const auto* f : fields) {
+    const int count = f->is_repeated() ? r.FieldSize(m, f) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (f->cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE)
+        check_enums(f->is_repeated() ? r.GetRepeatedMessage(m, f, i) : r.GetMessage(m, f));
+      if (f->cpp_type() != pb::FieldDescriptor::CPPTYPE_ENUM || f->name() == "cmd") continue;
+      const int number = f->is_repeated() ? r.GetRepeatedEnumValue(m, f, i) : r.GetEnumValue(m, f);
+      if (f->enum_type()->FindValueByNumber(number) == nullptr)
+        file_.fail(m, f->name(),
+                   fmt::format("{} is {}: expected one of {}", f->name(), number, known_values(*f->enum_type())), i);
+    }
+  }
+}
+
+void scenario_checker::check_machine() {
+  const sc::machine& m = file_.content().machine();
+  if (!m.has_frames()) return;
+  in_range(m, "frames", m.frames(), 1024, u64{1} << 28);
+  machine_frames_ = m.frames();
+}
+
+void scenario_checker::check_domain(const sc::domain& d) const {
+  if (d.has_pages()) in_range(d, "pages", d.pages(), 1, machine_frames_);
+  if (d.has_vcpus()) in_range(d, "vcpus", d.vcpus(), 1, max_vcpus_per_domain);
+  if (!d.has_kernel()) return;
+  const sc::kernel& k = d.kernel();
+  if (guest::find_kernel_profile(k.profile()) == nullptr)
+    file_.fail(k, "profile", fmt::format("profile is \"{}\": expected one of {}", k.profile(), all_profile_names()));
+  if (k.has_nr_cpus()) in_range(k, "nr_cpus", k.nr_cpus(), 1, 8192);
+}
+
+void scenario_checker::check_step(const sc::step& s) {
+  in_range(s, "domain", s.domain(), 0, static_cast<u64>(file_.content().domain_size()) - 1);
+  domain_ = &file_.content().domain(static_cast<int>(s.domain()));
+  domid_ = s.domain();
+  in_range(s, "vcpu", s.vcpu(), 0, (domain_->has_vcpus() ? domain_->vcpus() : 1) - 1);
+  vcpu_ = s.vcpu();
+  need(s.action_case() != sc::step::ACTION_NOT_SET, s, "something to do: expected exec, mmap, touch, hypercall, …");
+  switch (s.action_case()) {
+    case sc::step::kAllocFrame: check_alloc_frame(s.alloc_frame()); break;
+    case sc::step::kHypercall: check_hypercall(s.hypercall()); break;
+    case sc::step::kAccess: check_access(s.access()); break;
+    default: check_kernel_step(s);
+  }
+  for (const auto& e : s.expect()) check_expect(s, e);
+}
+
+void scenario_checker::check_kernel_step(const sc::step& s) {
+  const std::string name = action_name(s);
+  if (!domain_->has_kernel())
+    file_.fail(s, name,
+               fmt::format("{} needs a kernel in domain {}: expected domain {{ kernel {{ … }} }}", name, domid_));
+  if (suspended_.contains(domid_) != s.has_resume())
+    file_.fail(s, name, fmt::format("domain {} is {}suspended here", domid_, s.has_resume() ? "not " : ""));
+  if (s.has_suspend()) suspended_.insert(domid_);
+  if (s.has_resume()) suspended_.erase(domid_);
+  check_mm_step(s);
+}
+
+void scenario_checker::check_mm_step(const sc::step& s) {
+  std::string& loaded = loaded_[{domid_, vcpu_}];
+  switch (s.action_case()) {
+    case sc::step::kExec:
+      check_new_mm(s.exec(), s.exec().mm());
+      loaded = s.exec().mm();
+      break;
+    case sc::step::kMmAlloc: check_new_mm(s.mm_alloc(), s.mm_alloc().mm()); break;
+    case sc::step::kActivateMm:
+      check_mm(s.activate_mm(), s.activate_mm().mm(), false);
+      loaded = s.activate_mm().mm();
+      break;
+    case sc::step::kSwitchMm:
+      if (!s.switch_mm().mm().empty()) check_mm(s.switch_mm(), s.switch_mm().mm(), false);
+      loaded = s.switch_mm().mm();
+      break;
+    case sc::step::kExitMmap: check_exit_mmap(s.exit_mmap()); break;
+    case sc::step::kMmap: check_region(s.mmap()); break;
+    case sc::step::kMunmap: check_region(s.munmap()); break;
+    case sc::step::kMprotect: check_region(s.mprotect()); break;
+    case sc::step::kTouch: check_region(s.touch()); break;
+    case sc::step::kMremap: check_mremap(s.mremap()); break;
+    case sc::step::kWrite:
+      check_mm(s.write(), s.write().mm(), true);
+      check_word(s.write(), s.write().va());
+      break;
+    case sc::step::kRead:
+      check_mm(s.read(), s.read().mm(), true);
+      check_word(s.read(), s.read().va());
+      break;
+    default: break;
+  }
+}
+
+void scenario_checker::check_new_mm(const message& m, const std::string& mm) {
+  need(!mm.empty(), m, "a name for the new address space: expected mm: \"a\"");
+  if (!mms_.emplace(domid_, mm).second)
+    file_.fail(m, "mm", fmt::format("mm \"{}\" exists already: expected a new name", mm));
+}
+
+void scenario_checker::check_exit_mmap(const sc::exit_mmap& e) {
+  check_mm(e, e.mm(), false);
+  mms_.erase({domid_, e.mm()});
+  for (auto& [where, mm] : loaded_)
+    if (where.first == domid_ && mm == e.mm()) mm.clear();
+}
+
+void scenario_checker::check_mm(const message& m, const std::string& mm, bool or_loaded) const {
+  if (mm.empty()) {
+    need(or_loaded, m, "a name: expected mm: \"a\"");
+    const auto loaded = loaded_.find({domid_, vcpu_});
+    if (loaded == loaded_.end() || loaded->second.empty())
+      file_.fail(m, {}, fmt::format("vcpu {} has no mm loaded here: expected mm: \"…\"", vcpu_));
+  } else if (!mms_.contains({domid_, mm})) {
+    file_.fail(m, "mm",
+               fmt::format("there is no mm \"{}\" in domain {} here: expected the name of one that exec or "
+                           "mm_alloc made",
+                           mm, domid_));
+  }
+}
+
+template <class Region>
+void scenario_checker::check_region(const Region& r) const {
+  check_mm(r, r.mm(), true);
+  check_range(r, "va", r.va(), r.bytes());
+}
+
+void scenario_checker::check_mremap(const sc::mremap& r) const {
+  check_mm(r, r.mm(), true);
+  check_range(r, "old_va", r.old_va(), r.bytes());
+  check_range(r, "new_va", r.new_va(), r.bytes());
+}
+
+void scenario_checker::check_range(const message& m, std::string_view field, u64 va, u64 bytes) const {
+  if (va % PAGE_SIZE != 0 || va >= end_of_user_space)
+    file_.fail(m, field, fmt::format("{} is {:#x}: expected whole pages below {:#x}", field, va, end_of_user_space));
+  if (bytes == 0 || bytes % PAGE_SIZE != 0 || bytes > end_of_user_space - va)
+    file_.fail(
+        m, "bytes",
+        fmt::format("bytes is {:#x}: expected whole pages, at least one, below {:#x}", bytes, end_of_user_space));
+}
+
+void scenario_checker::check_word(const message& m, u64 va) const {
+  if (va % 8 != 0 || va >= end_of_user_space)
+    file_.fail(m, "va", fmt::format("va is {:#x}: expected a multiple of 8 below {:#x}", va, end_of_user_space));
+}
+
+}  // namespace pvmmu::tools

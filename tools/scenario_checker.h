@@ -1,0 +1,72 @@
+#pragma once
+// Checks of a scenario beyond its grammar, as one walk through its steps that knows which names are in scope.
+// Internal to scenario_check*.cpp; others call `check_scenario` (scenario.h).
+
+#include <google/protobuf/message.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "proto/abi/domain_config.h"
+#include "tools/scenario.h"
+
+namespace pvmmu::tools {
+
+class scenario_checker {
+ public:
+  explicit scenario_checker(const scenario_file& file) : file_(file) {}
+  void check();
+
+ private:
+  using message = google::protobuf::Message;
+
+  // scenario_check.cpp: machine, domains, a kernel's own operations
+  void check_machine();
+  void check_domain(const scenario::domain& d) const;
+  void check_step(const scenario::step& s);
+  void check_kernel_step(const scenario::step& s);
+  void check_mm_step(const scenario::step& s);
+  void check_new_mm(const message& m, const std::string& mm);
+  void check_exit_mmap(const scenario::exit_mmap& e);
+  void check_mm(const message& m, const std::string& mm, bool or_loaded) const;
+  void check_mremap(const scenario::mremap& r) const;
+  void check_range(const message& m, std::string_view field, u64 va, u64 bytes) const;
+  void check_word(const message& m, u64 va) const;
+  template <class Region>
+  void check_region(const Region& r) const;
+
+  // scenario_check_calls.cpp: frames, accesses, hypercalls, expectations
+  void check_alloc_frame(const scenario::alloc_frame& a);
+  void check_access(const scenario::access& a) const;
+  void check_hypercall(const scenario::hypercall& h) const;
+  void check_request(const scenario::mmu_update::update_request& r) const;
+  void check_op(const scenario::mmuext_op::one_op& op) const;
+  void check_update_va_mapping(const scenario::update_va_mapping& u) const;
+  void check_multicall(const scenario::multicall& m) const;
+  void check_frame(const scenario::frame& f) const;
+  void check_table(const scenario::table_of& t) const;
+  void check_entry(const scenario::entry& e) const;
+  void check_address(const scenario::address& a) const;
+  void check_expect(const scenario::step& s, const scenario::expect& e) const;
+  void check_expected_calls(const scenario::expect& e) const;
+
+  // both
+  void check_enums(const message& m) const;
+  void need(bool there, const message& m, std::string_view what) const;
+  void in_range(const message& m, std::string_view field, u64 value, u64 least, u64 most) const;
+  u64 domain_pages() const;
+
+  const scenario_file& file_;
+  u64 machine_frames_ = machine_config{}.frames;
+  const scenario::domain* domain_ = nullptr;  ///< of the step being checked
+  u32 domid_ = 0;
+  u32 vcpu_ = 0;
+  std::set<std::pair<u32, std::string>> mms_;          ///< {domain, name}
+  std::map<std::pair<u32, u32>, std::string> loaded_;  ///< {domain, vcpu} → mm
+  std::set<u32> suspended_;                            ///< domains
+  std::set<std::string> frame_names_;
+};
+
+}  // namespace pvmmu::tools

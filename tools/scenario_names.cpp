@@ -1,0 +1,58 @@
+#include "tools/scenario_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "guest-pv/kernel_profile.h"
+#include "proto/abi/errno.h"
+
+namespace pvmmu::tools {
+
+namespace {
+
+constexpr long largest_errno = 4095;
+
+constexpr std::array<std::string_view, 9> call_names{
+    "mmu_update",        "mmuext_op", "update_va_mapping", "update_va_mapping_otherdomain", "multicall", "set_gdt",
+    "update_descriptor", "vm_assist", emulated_write_name};
+
+}  // namespace
+
+std::optional<long> error_number(std::string_view name) {
+  for (long result = -1; result >= -largest_errno; --result)
+    if (!name.empty() && errno_name(result) == name) return result;
+  return {};
+}
+
+std::string all_error_names() {
+  std::string names;
+  for (long result = -1; result >= -largest_errno; --result)
+    if (!errno_name(result).empty()) names += fmt::format("{}{}", names.empty() ? "" : ", ", errno_name(result));
+  return names;
+}
+
+bool is_call_name(std::string_view name) { return std::ranges::find(call_names, name) != call_names.end(); }
+
+std::string all_call_names() { return fmt::format("{}", fmt::join(call_names, ", ")); }
+
+std::optional<repeated_name> parse_repeated_name(std::string_view text) {
+  const std::size_t space = text.find(" x");
+  repeated_name parsed{std::string(text.substr(0, space)), 1};
+  if (space != std::string_view::npos) {
+    const std::string_view number = text.substr(space + 2);
+    const auto [end, error] = std::from_chars(number.begin(), number.end(), parsed.times);
+    if (error != std::errc{} || end != number.end() || parsed.times == 0) return {};
+  }
+  return is_call_name(parsed.name) ? std::optional(parsed) : std::nullopt;
+}
+
+std::string all_profile_names() {
+  std::string names;
+  for (const auto& p : guest::kernel_profiles()) names += fmt::format("{}{}", names.empty() ? "" : ", ", p.name);
+  return names;
+}
+
+}  // namespace pvmmu::tools
