@@ -138,10 +138,11 @@ server_handler::result<void> server_handler::serve(const wire::hypercall_request
   const auto curr = own_vcpu(request.domid(), request.vcpu());
   if (!curr) return std::unexpected(curr.error());
   if (auto ok = call_.decode(request.call()); !ok) return malformed(ok.error());
-  wire::hypercall_reply& answer = *reply.message().mutable_hypercall();
   const listening events(*machine_, events_ ? &reply : nullptr);
   domain& d = *(*curr)->dom;
   const long rc = d.crashed ? 0 : do_hypercall(*machine_, **curr, call_.call());
+  // Not before the call: what the call's events fill until then are frames without an outcome.
+  wire::hypercall_reply& answer = *reply.message().mutable_hypercall();
   answer.set_crashed(d.crashed);
   if (!d.crashed) call_.encode_outcome(rc, *answer.mutable_outcome());
   return {};
@@ -152,10 +153,10 @@ server_handler::result<void> server_handler::serve(const wire::access_request& r
   if (!curr) return std::unexpected(curr.error());
   const auto access = decode(request);
   if (!access) return malformed(access.error());
-  wire::access_reply& answer = *reply.message().mutable_access();
   const listening events(*machine_, events_ ? &reply : nullptr);
   domain& d = *(*curr)->dom;
   const access_result done = d.crashed ? access_result{} : guest_access(*machine_, **curr, *access);
+  wire::access_reply& answer = *reply.message().mutable_access();
   answer.set_crashed(d.crashed);
   if (!d.crashed) encode(done, answer);
   return {};
