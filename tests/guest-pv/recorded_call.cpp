@@ -22,7 +22,7 @@ std::string describe_update(const mmu_update_t& u, const frame_names& names) {
 std::string describe_op(const mmuext_op_t& op, const frame_names& names) {
   const bool on_frame = op.cmd <= MMUEXT_NEW_BASEPTR || op.cmd == MMUEXT_NEW_USER_BASEPTR;
   std::string text(mmuext_cmd_name(op.cmd));
-  if (on_frame) text += " " + (op.arg1 == 0 ? "0" : name_of({op.arg1}, names));
+  if (on_frame) text.append(" ").append(op.arg1 == 0 ? "0" : name_of({op.arg1}, names));
   if (op.cmd == MMUEXT_INVLPG_LOCAL || op.cmd == MMUEXT_INVLPG_MULTI) text += fmt::format(" {:#x}", op.arg1);
   if (op.vcpumask) text += fmt::format(" vcpus {:#x}", *op.vcpumask);
   return text;
