@@ -43,6 +43,7 @@ class real_xen : public testing::Test {
     new_cr3,
     grants,
     foreign,
+    an_event,
     crash,
     after_crash
   };
@@ -124,6 +125,16 @@ program foreign_program() {
   return p;
 }
 
+program event_program() {
+  program p;
+  const word writable_shared_info = pte_to(probe::name_shared_info, PAGE_PRESENT | PAGE_RW);
+  p.calls.push_back(update_va_mapping{.va = window_va(0), .val = writable_shared_info, .flags = UVMF_INVLPG});
+  // evtchn_upcall_pending = 1, evtchn_upcall_mask = 0
+  p.calls.push_back(memory_access{.op = probe::access_op::write, .bytes = 2, .va = window_va(0), .value = plain(1)});
+  p.calls.push_back(vm_assist{.cmd = VMASST_CMD_enable, .type = VMASST_TYPE_writable_pagetables});
+  return p;
+}
+
 program crash_program() {
   program p{.nr_frames = 1};
   p.calls.push_back(one_op(MMUEXT_PIN_L4_TABLE, 0));
@@ -144,6 +155,7 @@ std::vector<program> real_xen::programs() {
   all[new_cr3] = new_cr3_program();
   all[grants] = grant_program();
   all[foreign] = foreign_program();
+  all[an_event] = event_program();
   all[crash] = crash_program();
   all[after_crash] = {.nr_frames = 1, .calls = {one_op(MMUEXT_PIN_L1_TABLE, 0)}};
   return all;
@@ -262,6 +274,12 @@ TEST_F(real_xen, can_be_seen_at_dom0s_entry) {
   const xen::page_info beyond = frame_at(start.virt_base + start.mapped_pages * PAGE_SIZE);
   EXPECT_EQ(beyond.type_info, 0u);
   EXPECT_EQ(beyond.count_info, allocated | 1);
+}
+
+// A program may make Xen believe that an event waits for the domain.
+TEST_F(real_xen, survives_an_event) {
+  EXPECT_EQ(answer_of(an_event).how, program_answer::state::ended);
+  EXPECT_EQ(answer_of(an_event).calls.back().result, 0);
 }
 
 // A program after which the probe cannot run on is found by its call, and what came before it is still there.

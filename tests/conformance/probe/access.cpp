@@ -4,6 +4,7 @@
 #include "tests/conformance/probe/hypercalls.h"
 
 extern "C" {
+void event();
 void page_fault();
 void general_protection();
 
@@ -101,6 +102,7 @@ void catch_exceptions() {
                                     {14, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&page_fault)},
                                     {}};
   if (hypercall(HYPERVISOR_set_trap_table, address_of(table)) != 0) lost("set_trap_table");
+  if (hypercall(HYPERVISOR_set_callbacks, reinterpret_cast<u64>(&event)) != 0) lost("set_callbacks");
 }
 
 call_result perform(const access& a) {

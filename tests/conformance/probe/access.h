@@ -5,7 +5,7 @@
 
 namespace pvmmu::probe {
 
-/// Tells Xen where exceptions go.
+/// Tells Xen where exceptions and events go.
 void catch_exceptions();
 
 struct access {

@@ -36,6 +36,14 @@ u64 frame_pool::next_mfn() {
   return p2m_[next_pfn_++];
 }
 
+// A program that names a frame by its number may have made it a table, or given it away: such a frame is passed over.
+u64 frame_pool::next_mapped(u64 flags) {
+  while (true) {
+    const u64 mfn = next_mfn();
+    if (update_va_mapping(address_of(scratch_page), mfn * page_bytes | flags) == 0) return mfn;
+  }
+}
+
 void frame_pool::map(u64 mfn, u64 flags) {
   if (update_va_mapping(address_of(scratch_page), mfn * page_bytes | flags) != 0) lost("cannot map frame", mfn);
 }
@@ -52,16 +60,14 @@ void frame_pool::release() {
 }
 
 u64 frame_pool::take_zeroed() {
-  const u64 mfn = next_mfn();
-  map(mfn, flags_rw);
+  const u64 mfn = next_mapped(flags_rw);
   memset(scratch_page, 0, page_bytes);
   return mfn;
 }
 
 u64 frame_pool::take_untouched() {
   while (true) {
-    const u64 mfn = next_mfn();
-    map(mfn, flags_ro);
+    const u64 mfn = next_mapped(flags_ro);
     if (all_zero(scratch_page)) return mfn;
   }
 }

@@ -30,6 +30,8 @@ class frame_pool {
 
  private:
   u64 next_mfn();
+  /// The next frame that can be mapped with these flags, at scratch().
+  u64 next_mapped(u64 flags);
   const u64* p2m_;
   u64 next_pfn_;
   u64 nr_pages_;

@@ -65,6 +65,15 @@ _start:
 exception page_fault, 14
 exception general_protection, 13
 
+    // An event, though none was asked for: a program has written to shared_info. Without IF there is no other.
+    .globl event
+event:
+    popq %rcx
+    popq %r11
+    andq $~0x200, 2*8(%rsp)
+    pushq $0
+    jmp hypercall_page + 23*32
+
     .section .text.hypercall_page, "ax", @progbits
     .globl hypercall_page
     .align 4096

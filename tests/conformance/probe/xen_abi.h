@@ -10,6 +10,7 @@ enum hypercall_number : u64 {
   HYPERVISOR_set_trap_table = 0,
   HYPERVISOR_mmu_update = 1,
   HYPERVISOR_set_gdt = 2,
+  HYPERVISOR_set_callbacks = 4,
   HYPERVISOR_memory_op = 12,
   HYPERVISOR_multicall = 13,
   HYPERVISOR_update_va_mapping = 14,
