@@ -60,7 +60,7 @@ std::optional<u64> access_remote(kernel_state& k, mm& mm, u64 va, fault_kind kin
   if (!pte) return std::nullopt;
   const pte_t entry = k.tables.load(*pte);
   if (!present(entry) || (kind == fault_kind::write && (entry & PAGE_RW) == 0)) return std::nullopt;
-  const pfn_t pfn = k.pv->pte_pfn(entry).value();
+  const pfn_t pfn = frame_of(k, entry);
   const auto word = static_cast<unsigned>((va & PAGE_OFFSET_MASK) / 8);
   if (kind == fault_kind::read) return k.tables.load_word(pfn, word);
   k.tables.store_word(pfn, word, value);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "guest-pv/fault.h"
+#include "guest-pv/hand_made_calls.h"
 #include "guest-pv/mmap.h"
 #include "guest-pv/mprotect.h"
 #include "guest-pv/mremap.h"
@@ -48,6 +49,7 @@ mm_result<void> check_word(u64 va) {
 kernel::kernel(hypercalls& xen, const start_info& info, kernel_config config)
     : state_(std::make_unique<kernel_state>(xen, checked(info, config), config)) {
   state_->pv = std::make_unique<mmu_pv>(*state_);
+  by_hand_ = std::make_unique<hand_made_calls>(xen, *state_);
 }
 
 kernel::~kernel() = default;
@@ -159,6 +161,8 @@ pfn_t kernel::alloc_page() { return state_->tables.alloc_zeroed_page(); }
 mfn_t kernel::pfn_to_mfn(pfn_t pfn) const { return state_->p2m.pfn_to_mfn(pfn); }
 
 u64 kernel::direct_map_va(pfn_t pfn) { return va_of(pfn); }
+
+hypercalls& kernel::by_hand() { return *by_hand_; }
 
 std::span<const std::string> kernel::messages() const { return state_->cpu.log(); }
 

@@ -24,6 +24,7 @@
 
 namespace pvmmu::guest {
 
+class hand_made_calls;
 struct mm;            // an address space: mm.h
 struct kernel_state;  // what the mm works on: kernel_state.h
 
@@ -98,6 +99,10 @@ class kernel {
   /// The frame's address in the kernel's direct map.
   static u64 direct_map_va(pfn_t pfn);
 
+  /// For hypercalls and accesses of one's own beside the kernel's: made otherwise, the kernel would not know that its
+  /// memory may have changed.
+  hypercalls& by_hand();
+
   /// The kernel's log, oldest line first.
   std::span<const std::string> messages() const;
 
@@ -105,6 +110,7 @@ class kernel {
   kernel_state& on(vcpu_id_t cpu) const;
 
   std::unique_ptr<kernel_state> state_;
+  std::unique_ptr<hand_made_calls> by_hand_;
 };
 
 }  // namespace pvmmu::guest

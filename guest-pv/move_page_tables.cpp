@@ -44,7 +44,7 @@ bool table_mover::move_normal_entry(entry_ref old_entry, entry_ref new_entry, u6
     case table_move::never: break;
     case table_move::set_entry: set_entry(k_, new_entry, level, moved); break;
     case table_move::native_store: k_.tables.native_set(new_entry, moved, "set_pud_at"); break;
-    case table_move::populate: populate(k_, mm_, new_entry, level, k_.pv->pte_pfn(moved).value()); break;
+    case table_move::populate: populate(k_, mm_, new_entry, level, frame_of(k_, moved)); break;
   }
   if (profile_.move_flush == mremap_flush::at_end) {
     need_flush_ = true;

@@ -18,7 +18,7 @@ u64 dirty_bits(const kernel_state& k, bool dirty, bool writable) {
 
 /// pte_modify: another protection for the same page, its history kept.
 pte_t modified(kernel_state& k, const vma& area, pte_t old) {
-  const pfn_t pfn = k.pv->pte_pfn(old).value();
+  const pfn_t pfn = frame_of(k, old);
   const bool write_back = area.writable() && k.profile().mprotect_gives_write_back && pfn != zero_pfn;
   const u64 history = (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY)) |
                       dirty_bits(k, (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0, write_back);

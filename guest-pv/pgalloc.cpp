@@ -1,5 +1,7 @@
 #include "guest-pv/pgalloc.h"
 
+#include <fmt/format.h>
+
 #include <cassert>
 
 namespace pvmmu::guest {
@@ -14,11 +16,14 @@ unsigned pgd_allocation_order(const kernel_state& k) { return k.config.page_tabl
 
 bool none(kernel_state& k, entry_ref e) { return k.tables.read(e) == 0; }
 
-pfn_t table_below(kernel_state& k, entry_ref e) {
-  const std::optional<pfn_t> pfn = k.pv->pte_pfn(k.tables.read(e));
-  assert(pfn);
-  return *pfn;
+pfn_t frame_of(kernel_state& k, pte_t entry) {
+  if (const auto pfn = k.pv->pte_pfn(entry)) return *pfn;
+  k.cpu.printk(fmt::format("BUG: Bad page map: {:016x}", entry));
+  throw guest_stopped(guest_stopped::reason::bug,
+                      fmt::format("the entry {:016x} refers to a frame that is not the kernel's", entry));
 }
+
+pfn_t table_below(kernel_state& k, entry_ref e) { return frame_of(k, k.tables.read(e)); }
 
 std::optional<entry_ref> find_entry(kernel_state& k, const mm& mm, u64 va, unsigned level) {
   entry_ref e{mm.pgd, table_slot(va, 4)};

@@ -22,7 +22,10 @@ std::optional<entry_ref> find_entry(kernel_state& k, const mm& mm, u64 va, unsig
 /// hooked in.
 entry_ref alloc_entry(kernel_state& k, mm& mm, u64 va, unsigned level);
 
-/// The table that a present entry refers to.
+/// The frame of an entry that is not none. An entry that refers to a frame of somebody else, which only calls made by
+/// hand can set, is the kernel's end: guest_stopped (bug).
+pfn_t frame_of(kernel_state& k, pte_t entry);
+/// The table that an entry refers to.
 pfn_t table_below(kernel_state& k, entry_ref e);
 bool none(kernel_state& k, entry_ref e);
 

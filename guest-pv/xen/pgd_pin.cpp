@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
 #include "guest-pv/xen/mmu_pv.h"
 
@@ -28,8 +29,8 @@ void mmu_pv::pgd_walk(pfn_t table, unsigned level, page_fn visit) {
   if (level > 1) {
     const unsigned end = level == 4 ? first_xen_slot : entries_per_table;  // user addresses only
     for (unsigned slot = 0; slot < end; ++slot) {
-      const pte_t entry = k_.tables.read({table, slot});
-      if (present(entry)) pgd_walk(pte_pfn(entry).value(), level - 1, visit);
+      const entry_ref e{table, slot};
+      if (!none(k_, e)) pgd_walk(table_below(k_, e), level - 1, visit);
     }
   }
   if (level == 4) (this->*visit)(table, level);

@@ -174,6 +174,31 @@ TEST(process_life, a_refused_page_is_no_page) {
   EXPECT_EQ(g.k.read(0, p, 0x400000), 7u);
 }
 
+// Calls made by hand between the kernel's own: it sees what they wrote. Here an L2 entry is moved by hand, and the
+// kernel finds the page at the new place, unmaps it there, and gives back all that it took.
+TEST(process_life, calls_by_hand_are_seen_by_the_kernel) {
+  running_guest g({});
+  const auto before = [&] {
+    g.k.exit_mmap(0, g.k.exec_mm(0));
+    return g.counts();
+  }();
+  mm& p = g.k.exec_mm(0);
+  ASSERT_TRUE(g.k.mmap(0, p, 0x400000, 4 * MiB, prot::read_write));
+  ASSERT_TRUE(g.k.write(0, p, 0x400000, 7));
+  const mfn_t l2 = g.k.table_of(p, 0x400000, 2).value();
+  const mfn_t l1 = g.k.table_of(p, 0x400000, 1).value();
+  const std::array<mmu_update_t, 2> move{mmu_update_t{mfn_to_maddr(l2, 2 * 8).bytes, 0},
+                                         mmu_update_t{mfn_to_maddr(l2, 3 * 8).bytes, make_pte(l1, 0x67)}};
+  hypercall call = mmu_update_call{.ureqs = {.entries = move}, .count = 2};
+  ASSERT_EQ(g.k.by_hand().call(0, call, "a test").value(), 0);
+  EXPECT_EQ(g.k.table_of(p, 0x400000, 1), std::nullopt);
+  EXPECT_EQ(g.k.table_of(p, 0x600000, 1), l1);
+  EXPECT_EQ(g.k.read(0, p, 0x600000), 7u);
+  g.k.exit_mmap(0, p);
+  EXPECT_THAT(g.xen.refused(), IsEmpty());
+  EXPECT_EQ(g.counts(), before);
+}
+
 // Requests that Linux refuses are errors that say what was expected; the process goes on.
 TEST(process_life, bad_requests) {
   running_guest g({});
