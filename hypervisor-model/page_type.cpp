@@ -86,7 +86,7 @@ static outcome validate_page(machine& m, page_info& pg, u64 type) {
 /// On a change of type nobody may keep a translation from before (xen 4.17 mm.c:3008).
 static void flush_on_type_change(machine& m, const page_info& pg) {
   domain* const d = m.page_owner(pg);
-  const u64 mask = m.tlbflush_filter(*d, d->dirty_mask(), pg);
+  const u64 mask = m.tlbflush_filter(*d, pg);
   if (mask == 0) return;
   ++m.perfc.need_flush_tlb_flush;
   m.flush_tlb(*d, mask, flush_reason::type_change);
@@ -117,15 +117,14 @@ static std::expected<u64, xen_errno> type_info_with_reference(machine& m, const 
 /// Where the frame is not yet what is wanted, or must not become it.
 [[gnu::noinline]] static outcome get_new_page_type(machine& m, page_info& pg, u64 type) {
   const u64 x = pg.type_info;
-  const auto taken = type_info_with_reference(m, pg, type);
-  if (!taken) return refuse(taken.error());
-  assert(!(*taken & PGT_validated));
-  const bool resumed = (x & PGT_partial) != 0;
-  if (type == PGT_writable_page) {
-    m.set_type_info(pg, *taken | PGT_validated);
-    if (!same_type(x, type)) flush_on_type_change(m, pg);
+  if (type == PGT_writable_page && (x & PGT_count_mask) == 0) {
+    m.set_type_info(pg, ((x & ~PGT_type_mask) | PGT_writable_page | PGT_validated) + 1);  // nothing to check
+    flush_on_type_change(m, pg);
     return {};
   }
+  const auto taken = type_info_with_reference(m, pg, type);
+  if (!taken) return refuse(taken.error());
+  const bool resumed = (x & PGT_partial) != 0;
   m.set_type_info(pg, *taken);
   if ((x & PGT_count_mask) == 0 && !same_type(x, type)) flush_on_type_change(m, pg);
   if (pg.type_info & PGT_non_coherent) m.set_type_info(pg, pg.type_info & ~PGT_non_coherent);

@@ -178,11 +178,11 @@ void machine::flush_tlb_one(u64 vcpus, u64 va) {
   notify(event_kind::flush, 1, {va >> PAGE_SHIFT}, static_cast<u64>(flush_reason::guest), vcpus);
 }
 
-u64 machine::tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const {
+u64 machine::tlbflush_filter(const domain& d, const page_info& pg) const {
+  if (pg.aux > tlbflush_clock_) return 0;
   u64 mask = 0;
-  for (u64 rest = vcpus; rest != 0; rest &= rest - 1) {
-    const u32 flushed = d.vcpus[static_cast<unsigned>(std::countr_zero(rest))]->tlbflush_time;
-    if (flushed <= pg.aux && pg.aux <= tlbflush_clock_) mask |= rest & ~(rest - 1);
+  for (const auto& v : d.vcpus) {
+    if (v->tlbflush_time <= pg.aux && v->guest_table.n != 0) mask |= u64{1} << v->id;
   }
   return mask;
 }

@@ -119,7 +119,8 @@ class machine {
   bool listening() const { return sink_ != nullptr; }
   /// Fields one by one, so that nothing is put together where nobody listens.
   void notify(event_kind kind, u32 slot, mfn_t mfn, u64 old, u64 value) {
-    if (sink_) [[unlikely]] sink_->on_event({kind, slot, mfn, old, value, {}});
+    if (sink_) [[unlikely]]
+      sink_->on_event({kind, slot, mfn, old, value, {}});
   }
   /// printk of every build.
   template <class... Args>
@@ -158,8 +159,8 @@ class machine {
   /// Flushes the translation of one page; none is no flush.
   void flush_tlb_one(u64 vcpus, u64 va);
   void set_tlbflush_timestamp(page_info& pg) { pg.aux = tlbflush_clock_; }
-  /// The vCPUs of `vcpus` that may still hold translations from before `pg` was stamped.
-  u64 tlbflush_filter(const domain& d, u64 vcpus, const page_info& pg) const;
+  /// The vCPUs of `d` that may still hold a translation of `pg` from before it was stamped: xen 4.17 flushtlb.h:77.
+  u64 tlbflush_filter(const domain& d, const page_info& pg) const;
 
   bool hypercall_preempt_check() { return preemption_ && preemption_->check(); }
   /// Lets `p` answer the preemption checks from now on; nullptr: never preempted. Returns who did so before.
