@@ -22,27 +22,37 @@ namespace {
 constexpr std::size_t largest_file = std::size_t{1} << 22;  // bytes
 constexpr int deepest_nesting = 16;
 
-/// Joins names for "expected one of": all of them, as a language reference on the spot.
-template <class Range, class Name>
-std::string join_names(int count, Range at, Name name) {
-  std::string joined;
-  for (int i = 0; i < count; ++i) joined += (i == 0 ? "" : ", ") + std::string(name(at(i)));
-  return joined;
+/// The values of every enum field of that name in `d` and the messages within it.
+void collect_values(const pb::Descriptor& d, const std::string& field, std::vector<std::string>& values) {
+  for (int i = 0; i < d.nested_type_count(); ++i) collect_values(*d.nested_type(i), field, values);
+  const pb::FieldDescriptor* f = d.FindFieldByName(field);
+  if (f == nullptr || f->enum_type() == nullptr) return;
+  for (int i = 0; i < f->enum_type()->value_count(); ++i) values.push_back(f->enum_type()->value(i)->name());
 }
 
-/// protobuf says which field it does not know; this adds those that there are.
-std::string with_known_fields(const std::string& message) {
-  constexpr std::string_view start = "Message type \"";
-  constexpr std::string_view middle = "\" has no field named ";
-  const std::size_t end = message.find(middle);
-  if (!message.starts_with(start) || end == std::string::npos) return message;
-  const std::string type = message.substr(start.size(), end - start.size());
-  const pb::Descriptor* d = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
-  if (d == nullptr) return message;
-  const std::string fields =
-      join_names(d->field_count(), [&](int i) { return d->field(i); }, [](auto* f) { return f->name(); });
-  return fmt::format("\"{}\" has no field {} expected {}", d->name(), message.substr(end + middle.size()),
-                     fields.empty() ? "none: write {}" : "one of " + fields);
+/// What stands between the quotes after `start`.
+std::string quoted_after(const std::string& message, std::string_view start) {
+  const std::size_t at = message.find(start);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + start.size();
+  return message.substr(begin, message.find('"', begin) - begin);
+}
+
+/// protobuf says which field or value it does not know; this adds those that there are.
+std::string with_known_names(const std::string& message) {
+  const pb::FileDescriptor& language = *scenario::scenario::descriptor()->file();
+  std::vector<std::string> known;
+  if (const std::string field = quoted_after(message, "Unknown enumeration value of \""); !field.empty()) {
+    for (int i = 0; i < language.message_type_count(); ++i)
+      collect_values(*language.message_type(i), quoted_after(message, "for field \""), known);
+    return fmt::format("{} expected one of {}", message, fmt::join(known, ", "));
+  }
+  const auto* d = language.pool()->FindMessageTypeByName(quoted_after(message, "Message type \""));
+  const std::string field = quoted_after(message, "has no field named \"");
+  if (d == nullptr || field.empty()) return message;
+  for (int i = 0; i < d->field_count(); ++i) known.push_back(d->field(i)->name());
+  return fmt::format("{} has no field \"{}\": expected {}", d->name(), field,
+                     known.empty() ? "none: write {}" : fmt::format("one of {}", fmt::join(known, ", ")));
 }
 
 class first_error : public pb::io::ErrorCollector {
@@ -50,7 +60,7 @@ class first_error : public pb::io::ErrorCollector {
   void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
     if (!text.empty()) return;
     at = {{}, line + 1, column + 1};
-    text = with_known_fields(message);
+    text = with_known_names(message);
     std::replace(text.begin(), text.end(), '\n', ' ');
   }
   void AddWarning(int line, pb::io::ColumnNumber column, const std::string& message) override {

@@ -1,0 +1,115 @@
+// The built command, as a user calls it: exit status, stdout and stderr.
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+namespace {
+
+struct ended {
+  int status = -1;
+  std::string out;
+};
+
+/// Runs `pvmmu ARGUMENTS` through the shell; stderr goes to stdout or nowhere.
+ended pvmmu(const std::string& arguments, const std::string& talk = "2>&1") {
+  const std::string command = std::string(PVMMU_BINARY) + " " + arguments + " " + talk + " < /dev/null";
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), [](FILE*) { return 0; });
+  ended e;
+  char buffer[4096];
+  while (const std::size_t n = fread(buffer, 1, sizeof buffer, pipe.get())) e.out.append(buffer, n);
+  const int status = pclose(pipe.get());
+  e.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return e;
+}
+
+const std::string examples = PVMMU_SOURCE_DIR "/examples/";
+
+class temporary_file {
+ public:
+  explicit temporary_file(const std::string& text)
+      : path_(std::filesystem::temp_directory_path() /
+              ("pvmmu-command-test-" + std::to_string(getpid()) + ".textproto")) {
+    std::ofstream(path_) << text;
+  }
+  ~temporary_file() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// 0: all as expected. 1: a finding, told with its place.
+TEST(command, exit_status_tells_findings) {
+  EXPECT_EQ(pvmmu("run " + examples + "double-pin.textproto").status, 0);
+  const temporary_file bad("domain {}\nstep { hypercall { unknown: 99 } }\n");
+  const ended e = pvmmu("run " + bad.path());
+  EXPECT_EQ(e.status, 1);
+  EXPECT_THAT(e.out, testing::HasSubstr(bad.path() + ":2:1: error: expected none, got -ENOSYS"));
+}
+
+// 2: bad usage and bad files, with what was expected.
+TEST(command, exit_status_tells_bad_input) {
+  EXPECT_EQ(pvmmu("").status, 2);
+  EXPECT_EQ(pvmmu("nonsense").status, 2);
+  EXPECT_EQ(pvmmu("run").status, 2);
+  EXPECT_EQ(pvmmu("run --nonsense x").status, 2);
+  EXPECT_EQ(pvmmu("run --color sometimes x").status, 2);
+  EXPECT_EQ(pvmmu("run /nowhere/x.textproto").status, 2);
+  EXPECT_EQ(pvmmu("run --connect 127.0.0.1:99999 " + examples + "pmd-move.textproto").status, 2);
+  EXPECT_EQ(pvmmu("matrix " + examples + "refusals.textproto").status, 2);
+  const temporary_file bad("domain {}\nstep { jump {} }\n");
+  const ended e = pvmmu("run " + bad.path());
+  EXPECT_EQ(e.status, 2);
+  EXPECT_THAT(e.out, testing::HasSubstr(bad.path() + ":2:13: "));
+  EXPECT_THAT(e.out, testing::HasSubstr("expected one of"));
+}
+
+// 3: the environment failed: no server there, stdout full.
+TEST(command, exit_status_tells_that_the_environment_failed) {
+  EXPECT_EQ(pvmmu("run --connect unix:/nowhere/sock " + examples + "pmd-move.textproto").status, 3);
+  EXPECT_EQ(pvmmu("run " + examples + "pmd-move.textproto", "2>/dev/null > /dev/full").status, 3);
+}
+
+// --json leaves one JSON document on stdout and nothing else, wherever the option stands.
+TEST(command, json_is_clean) {
+  for (const std::string& call :
+       {"run " + examples + "pmd-move.textproto " + examples + "refusals.textproto --json",
+        "--json run " + examples + "pmd-move.textproto", "matrix --json " + examples + "pmd-move.textproto"}) {
+    const ended e = pvmmu(call, "2>/dev/null");
+    EXPECT_EQ(e.status, 0) << call;
+    boost::json::error_code error;
+    const auto document = boost::json::parse(e.out, error);
+    EXPECT_FALSE(error) << call << ": " << error.message();
+    EXPECT_TRUE(document.is_object());
+    EXPECT_EQ(std::count(e.out.begin(), e.out.end(), '\n'), 1) << "one line";
+  }
+}
+
+// Colours only where asked for, or on a terminal; no talk on stdout.
+TEST(command, colors_are_for_terminals) {
+  const std::string run = "run " + examples + "refusals.textproto";
+  EXPECT_THAT(pvmmu(run).out, testing::Not(testing::HasSubstr("\x1b[")));
+  EXPECT_THAT(pvmmu(run + " --color always").out, testing::HasSubstr("\x1b["));
+  EXPECT_THAT(pvmmu(run + " --color never").out, testing::Not(testing::HasSubstr("\x1b[")));
+}
+
+// Help shows an example for every subcommand; the version is there.
+TEST(command, help_shows_examples) {
+  EXPECT_EQ(pvmmu("--version").status, 0);
+  for (const std::string sub : {"run", "matrix", "serve", "import", "replay"}) {
+    const ended e = pvmmu(sub + " --help");
+    EXPECT_EQ(e.status, 0) << sub;
+    EXPECT_THAT(e.out, testing::HasSubstr("pvmmu " + sub)) << sub;
+  }
+}
+
+}  // namespace
