@@ -8,6 +8,12 @@ namespace pvmmu {
 
 namespace {
 
+/// Protobuf counts in int.
+template <class List>
+std::size_t size_of(const List& list) {
+  return static_cast<std::size_t>(list.size());
+}
+
 template <class Message>
 void encode_done(const done_arg& done, Message& message) {
   if (done.where == done_arg::state::absent) return;
@@ -156,9 +162,9 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
       return std::unexpected(
           "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
           "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist or unknown");
-    case wire::hypercall::kMmuUpdate: total.ureqs += message.mmu_update().ureqs().size(); break;
-    case wire::hypercall::kMmuextOp: total.uops += message.mmuext_op().uops().size(); break;
-    case wire::hypercall::kSetGdt: total.frames += message.set_gdt().frame_list().size(); break;
+    case wire::hypercall::kMmuUpdate: total.ureqs += size_of(message.mmu_update().ureqs()); break;
+    case wire::hypercall::kMmuextOp: total.uops += size_of(message.mmuext_op().uops()); break;
+    case wire::hypercall::kSetGdt: total.frames += size_of(message.set_gdt().frame_list()); break;
     case wire::hypercall::kUpdateVaMappingOtherdomain:
       if (auto domid = decode_domid(message.update_va_mapping_otherdomain().domid()); !domid)
         return std::unexpected("update_va_mapping_otherdomain: " + domid.error());
@@ -166,7 +172,7 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
     case wire::hypercall::kMulticall:
       if (depth == max_multicall_depth)
         return std::unexpected("multicalls stand in each other more than " + std::to_string(depth) + " deep");
-      total.multicall_entries += message.multicall().call_list().size();
+      total.multicall_entries += size_of(message.multicall().call_list());
       for (int i = 0; const wire::hypercall& entry : message.multicall().call_list()) {
         if (auto ok = measure(entry, depth + 1, total); !ok)
           return std::unexpected("multicall entry " + std::to_string(i) + ": " + ok.error());
@@ -217,7 +223,7 @@ hypercall decoded_call::take(const wire::hypercall& message) {
     case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
     case wire::hypercall::CALL_NOT_SET: break;
   }
-  assert(!"measured before");
+  assert(false && "measured before");
   return {};
 }
 
@@ -242,7 +248,7 @@ hypercall decoded_call::take(const wire::mmuext_op_call& message) {
 
 hypercall decoded_call::take(const wire::multicall_call& message) {
   const std::size_t at = multicall_entries_.size();
-  const auto size = static_cast<std::size_t>(message.call_list().size());
+  const std::size_t size = size_of(message.call_list());
   multicall_entries_.resize(at + size);  // of one list side by side, before the lists inside it
   for (std::size_t i = 0; i < size; ++i) multicall_entries_[at + i].call = take(message.call_list(static_cast<int>(i)));
   return multicall_call{.call_list = std::span(multicall_entries_).subspan(at, size),
@@ -282,7 +288,7 @@ decode_result<long> apply_outcome(const wire::call_outcome& message, hypercall& 
   if (auto ok = apply_done(message, call); !ok) return std::unexpected(ok.error());
   auto* multicall = std::get_if<multicall_call>(&call);
   const std::size_t expected = multicall ? multicall->call_list.size() : 0;
-  const auto found = static_cast<std::size_t>(message.entries().size());
+  const std::size_t found = size_of(message.entries());
   if (found != expected)
     return std::unexpected("results of " + std::to_string(found) + " multicall entries, expected " +
                            std::to_string(expected));
