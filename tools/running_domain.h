@@ -26,7 +26,8 @@ class running_domain {
   running_domain(guest::channel_client& client, journal_writer& writer, const scenario::domain& spec,
                  const kernel_override& override);
 
-  guest::hypercalls& xen() { return *xen_; }
+  /// For calls made by hand: beside a kernel they go through it, so that it knows what may have changed.
+  guest::hypercalls& xen() { return kernel_ ? kernel_->by_hand() : static_cast<guest::hypercalls&>(*xen_); }
   guest::kernel* kernel() { return kernel_.get(); }
   domid_t domid() const { return info_.domid; }
   domain_log description() const;

@@ -169,7 +169,8 @@ class machine {
   vcpu* current = nullptr;
   counters perfc;
 
-  std::vector<mfn_range> mmio_ro_ranges;
+  /// By default what Debian's Xen 4.17.7 protects under QEMU: the I/O APIC and the HPET.
+  std::vector<mfn_range> mmio_ro_ranges{{{0xfec00}, {0xfec00}}, {{0xfed00}, {0xfed00}}};
 
   /// What Xen puts into slots 256-271 of every L4, but for 258 (the L4 itself) and 260 (the domain's own).
   std::array<pte_t, last_xen_slot - first_xen_slot + 1> xen_l4_slots{};
