@@ -11,8 +11,8 @@
 namespace pvmmu::xen {
 namespace {
 
-constexpr int runs = 24;
-constexpr int steps = 150;
+constexpr int runs = 12;
+constexpr int steps = 120;
 
 u64 first_seed() {
   if (const char* given = std::getenv("PVMMU_SEED")) return std::strtoull(given, nullptr, 0);
@@ -71,7 +71,7 @@ TEST(random_guests_test, preemption_changes_no_outcome) {
       }
     });
     guests = &hurried;
-    random_preemption schedule(seed, std::array<u32, 4>{1, 7, 60, 700}[static_cast<unsigned>(run) % 4]);
+    random_preemption schedule(seed, std::array<u32, 4>{2, 20, 150, 700}[static_cast<unsigned>(run) % 4]);
     hurried.m.preempt_by(&schedule);
     for (int i = 0; i < steps && !testing::Test::HasFatalFailure(); ++i) {
       calm.step();
