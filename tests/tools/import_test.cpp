@@ -18,8 +18,8 @@ using testing::HasSubstr;
 class import_test : public testing::Test {
  protected:
   import_result import() {
-    capture_.write(prefix_);
-    return import_capture(prefix_, recording_);
+    capture.write(prefix);
+    return import_capture(prefix, file);
   }
 
   /// What importing the capture is refused with.
@@ -27,16 +27,16 @@ class import_test : public testing::Test {
     try {
       import();
     } catch (const input_error& e) {
-      EXPECT_FALSE(std::filesystem::exists(recording_));
+      EXPECT_FALSE(std::filesystem::exists(file));
       return e.what();
     }
     return "nothing was refused";
   }
 
-  scratch_directory scratch_;
-  small_capture capture_;
-  std::string prefix_ = scratch_.path("small");
-  std::string recording_ = scratch_.path("small.rec");
+  scratch_directory scratch;
+  small_capture capture;
+  std::string prefix = scratch.path("small");
+  std::string file = scratch.path("small.rec");
 };
 
 // What a capture does not say is found out: the machine's size, the domain's frames, the kernel's and the user's L4.
@@ -46,9 +46,9 @@ TEST_F(import_test, finds_out_what_the_capture_does_not_say) {
   EXPECT_EQ(result.domain_frames, 16u);
   EXPECT_EQ(result.tables, 3u);
   EXPECT_EQ(result.pieces, 1u);
-  EXPECT_EQ(result.file_bytes, std::filesystem::file_size(recording_));
+  EXPECT_EQ(result.file_bytes, std::filesystem::file_size(file));
 
-  const auto records = read_records(recording_);
+  const auto records = read_records(file);
   EXPECT_EQ(records[0].header().guest(), "small");
   EXPECT_TRUE(records[0].header().real());
   EXPECT_EQ(records[1].snapshot().vcpus(0).kernel_mfn(), small_capture::kernel_l4);
@@ -58,7 +58,7 @@ TEST_F(import_test, finds_out_what_the_capture_does_not_say) {
 // A whole capture, imported and replayed: the call's result, every frame and every table as captured.
 TEST_F(import_test, what_is_imported_replays) {
   import();
-  const replay_report report = replay(recording_, false);
+  const replay_report report = replay(file, false);
   EXPECT_EQ(report.verdict(), "0 results differ, 0 frames differ, 0 table entries differ");
   EXPECT_EQ(report.calls, 1u);
   EXPECT_EQ(report.frames_compared, 256u + 1 + 16 + 1);  // dom_io's, dom_xen's, the domain's, and the one that is none
@@ -68,21 +68,21 @@ TEST_F(import_test, what_is_imported_replays) {
 // A compressed capture is the same recording.
 TEST_F(import_test, reads_xz) {
   import();
-  const auto plain = read_through(recording_);
-  for (const char* suffix : {".ft0", ".ft1", ".jsonl"}) compress(prefix_ + suffix);
-  import_capture(prefix_, recording_);
-  EXPECT_EQ(read_through(recording_), plain);
+  const auto plain = read_through(file);
+  for (const char* suffix : {".ft0", ".ft1", ".jsonl"}) compress(prefix + suffix);
+  import_capture(prefix, file);
+  EXPECT_EQ(read_through(file), plain);
 }
 
 // Truncated xz files are named, wherever they end.
 TEST_F(import_test, names_a_truncated_xz_file) {
-  capture_.write(prefix_);
-  compress(prefix_ + ".ft0");
-  const std::string whole = read_bytes(prefix_ + ".ft0.xz");
+  capture.write(prefix);
+  compress(prefix + ".ft0");
+  const std::string whole = read_bytes(prefix + ".ft0.xz");
   for (std::size_t bytes = 0; bytes < whole.size(); bytes += 16) {
-    write_bytes(prefix_ + ".ft0.xz", whole.substr(0, bytes));
+    write_bytes(prefix + ".ft0.xz", whole.substr(0, bytes));
     try {
-      import_capture(prefix_, recording_);
+      import_capture(prefix, file);
       FAIL() << "cut to " << bytes << " bytes";
     } catch (const input_error& e) {
       EXPECT_THAT(e.what(), AllOf(HasSubstr("small.ft0.xz"), HasSubstr("damaged or no xz file")));
@@ -92,15 +92,15 @@ TEST_F(import_test, names_a_truncated_xz_file) {
 
 // A multicall's entries, their results, and contents seen before one of them, become one piece.
 TEST_F(import_test, puts_a_multicall_together) {
-  capture_.lines.insert(capture_.lines.begin() + 3,
-                        {R"({"e":"do_multicall","nr":2})",
-                         R"({"e":"do_update_va_mapping","va":"ffff888000404000","val":"404061","flags":"1"})",
-                         R"({"e":"ret","of":"do_update_va_mapping","rc":-22})",
-                         R"({"e":"content","mfn":1029,"when":"validate","pte":{}})",
-                         R"({"e":"do_mmuext_op","count":1,"fd":32752,"op":[[0,"405","0"]]})",
-                         R"({"e":"ret","of":"do_mmuext_op","rc":26})", R"({"e":"ret","of":"do_multicall","rc":13})"});
+  capture.lines.insert(capture.lines.begin() + 3,
+                       {R"({"e":"do_multicall","nr":2})",
+                        R"({"e":"do_update_va_mapping","va":"ffff888000404000","val":"404061","flags":"1"})",
+                        R"({"e":"ret","of":"do_update_va_mapping","rc":-22})",
+                        R"({"e":"content","mfn":1029,"when":"validate","pte":{}})",
+                        R"({"e":"do_mmuext_op","count":1,"fd":32752,"op":[[0,"405","0"]]})",
+                        R"({"e":"ret","of":"do_mmuext_op","rc":26})", R"({"e":"ret","of":"do_multicall","rc":13})"});
   EXPECT_EQ(import().pieces, 2u);
-  for (const recording::record& record : read_records(recording_)) {
+  for (const recording::record& record : read_records(file)) {
     if (!record.has_piece()) continue;
     const recording::piece& piece = record.piece();
     ASSERT_EQ(piece.call().multicall().call_list_size(), 2);
@@ -149,35 +149,35 @@ TEST_F(import_test, names_the_line_and_what_it_expects) {
       {6, R"({"e":"content","mfn":1024,"when":"end","pte":{}})", "contents of the end within a call"},
       {7, R"({"e":"content","mfn":1024,"when":"start","pte":{}})", "contents of the start are expected before"},
   };
-  const std::vector<std::string> good = capture_.lines;
+  const std::vector<std::string> good = capture.lines;
   for (const bad_line& bad : bad_lines) {
-    capture_.lines = good;
-    capture_.lines[bad.at - 1] = bad.text;
+    capture.lines = good;
+    capture.lines[bad.at - 1] = bad.text;
     EXPECT_THAT(refusal(),
-                AllOf(HasSubstr(prefix_ + ".jsonl:" + std::to_string(bad.at) + ": "), HasSubstr(bad.complaint)))
+                AllOf(HasSubstr(prefix + ".jsonl:" + std::to_string(bad.at) + ": "), HasSubstr(bad.complaint)))
         << bad.text;
   }
 }
 
 // A file that ends within a call, or has lines without an end, is no capture.
 TEST_F(import_test, names_the_call_that_never_returned) {
-  capture_.lines.resize(5);
+  capture.lines.resize(5);
   EXPECT_THAT(refusal(), HasSubstr("the file ends within the do_mmuext_op of line 5"));
-  capture_.lines = {std::string((1 << 20) + 1, ' ')};
+  capture.lines = {std::string((1 << 20) + 1, ' ')};
   EXPECT_THAT(refusal(), HasSubstr("a line is longer than 1048576 bytes"));
 }
 
 // Frame tables of different sizes, cut ones, absent ones are named.
 TEST_F(import_test, refuses_frame_tables_that_do_not_fit) {
-  capture_.after.pop_back();
+  capture.after.pop_back();
   EXPECT_THAT(refusal(), AllOf(HasSubstr("small.ft1: 2047 frames"), HasSubstr("2048 in")));
-  capture_ = {};
-  capture_.write(prefix_);
-  write_bytes(prefix_ + ".ft0", std::string(33, '\0'));
-  EXPECT_THROW(import_capture(prefix_, recording_), input_error);
-  std::filesystem::remove(prefix_ + ".ft0");
+  capture = {};
+  capture.write(prefix);
+  write_bytes(prefix + ".ft0", std::string(33, '\0'));
+  EXPECT_THROW(import_capture(prefix, file), input_error);
+  std::filesystem::remove(prefix + ".ft0");
   try {
-    import_capture(prefix_, recording_);
+    import_capture(prefix, file);
     FAIL();
   } catch (const input_error& e) {
     EXPECT_THAT(e.what(), AllOf(HasSubstr("neither"), HasSubstr("small.ft0.xz"), HasSubstr("No such file")));
@@ -186,16 +186,16 @@ TEST_F(import_test, refuses_frame_tables_that_do_not_fit) {
 
 // Where the tables' owners or the loaded L4s cannot be told, the capture says which frame stands in the way.
 TEST_F(import_test, refuses_what_it_cannot_tell) {
-  capture_.before[small_capture::l3].owner = 99;
+  capture.before[small_capture::l3].owner = 99;
   EXPECT_THAT(refusal(), AllOf(HasSubstr("one domain's are expected"), HasSubstr("mfn 0x402")));
-  capture_ = {};
-  capture_.before[0x310] = {xen::PGC_allocated | 1, 0, 99};
+  capture = {};
+  capture.before[0x310] = {xen::PGC_allocated | 1, 0, 99};
   EXPECT_THAT(refusal(), HasSubstr("4 owners were found"));
-  capture_ = {};
-  --capture_.before[small_capture::user_l4].type_info;
+  capture = {};
+  --capture.before[small_capture::user_l4].type_info;
   EXPECT_THAT(refusal(), HasSubstr("1 L4s have one type reference more than their pin"));
-  capture_ = {};
-  capture_.lines[1] = capture_.lines[0];  // no table of the user's, and so only one that can be told
+  capture = {};
+  capture.lines[1] = capture.lines[0];  // no table of the user's, and so only one that can be told
   EXPECT_THAT(refusal(), HasSubstr("two are expected"));
 }
 

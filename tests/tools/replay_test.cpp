@@ -48,20 +48,20 @@ INSTANTIATE_TEST_SUITE_P(replay, real_recording, testing::ValuesIn(real_recordin
 class replay_test : public testing::Test {
  protected:
   replay_report replayed() {
-    capture_.write(scratch_.path("small"));
-    import_capture(scratch_.path("small"), recording_);
-    return replay(recording_, false);
+    capture.write(scratch.path("small"));
+    import_capture(scratch.path("small"), file);
+    return replay(file, false);
   }
   /// Replaces the capture's one call.
   void call(std::vector<std::string> lines) {
-    capture_.lines.erase(capture_.lines.begin() + 3, capture_.lines.begin() + 6);
-    capture_.lines.insert(capture_.lines.begin() + 3, lines.begin(), lines.end());
+    capture.lines.erase(capture.lines.begin() + 3, capture.lines.begin() + 6);
+    capture.lines.insert(capture.lines.begin() + 3, lines.begin(), lines.end());
   }
   /// What a recording with these records is refused with.
   std::string refusal(const std::vector<recording::record>& records) {
-    write_records(recording_, records);
+    write_records(file, records);
     try {
-      replay(recording_, false);
+      replay(file, false);
     } catch (const input_error& e) {
       return e.what();
     }
@@ -69,15 +69,15 @@ class replay_test : public testing::Test {
   }
   std::vector<recording::record> good_records() {
     replayed();
-    return read_records(recording_);
+    return read_records(file);
   }
 
-  scratch_directory scratch_;
-  small_capture capture_;
-  std::string recording_ = scratch_.path("small.rec");
-  const std::string content_ = capture_.lines[3];
-  const std::string pin_ = capture_.lines[4];
-  const std::string pin_ret_ = capture_.lines[5];
+  scratch_directory scratch;
+  small_capture capture;
+  std::string file = scratch.path("small.rec");
+  const std::string content = capture.lines[3];
+  const std::string pin = capture.lines[4];
+  const std::string pin_ret = capture.lines[5];
 };
 
 constexpr const char* no_difference = "0 results differ, 0 frames differ, 0 table entries differ";
@@ -87,10 +87,10 @@ TEST_F(replay_test, predicts_the_continuation_that_follows_from_the_call) {
   call({R"({"e":"do_mmu_update","count":1,"fd":32752,"req":[["400888","0"]]})",
         R"({"e":"ret","of":"do_mmu_update","rc":1})", R"({"e":"do_mmu_update","count":2147483648,"fd":0,"req":[]})",
         R"({"e":"ret","of":"do_mmu_update","rc":0})"});
-  capture_.after = capture_.before;
-  capture_.after[small_capture::l3] = {xen::PGC_allocated | 1, xen::PGT_l3_page_table, capture_.before[0x400].owner};
-  capture_.lines.resize(9);  // the L3 and the L1 are no tables at the end
-  capture_.lines[7] = R"({"e":"content","mfn":1024,"when":"end","pte":{"258":"400063"}})";
+  capture.after = capture.before;
+  capture.after[small_capture::l3] = {xen::PGC_allocated | 1, xen::PGT_l3_page_table, capture.before[0x400].owner};
+  capture.lines.resize(9);  // the L3 and the L1 are no tables at the end
+  capture.lines[7] = R"({"e":"content","mfn":1024,"when":"end","pte":{"258":"400063"}})";
   const replay_report report = replayed();
   EXPECT_EQ(report.verdict(), no_difference);
   EXPECT_EQ(report.continuations_predicted, 1u);
@@ -109,7 +109,7 @@ TEST_F(replay_test, misses_a_continuation) {
 
 // Between the entries of a multicall something else wanted the processor: that is taken from the recording, once.
 TEST_F(replay_test, takes_a_true_preemption_from_the_recording) {
-  call({R"({"e":"do_multicall","nr":2})", content_, pin_, pin_ret_, R"({"e":"ret","of":"do_multicall","rc":13})",
+  call({R"({"e":"do_multicall","nr":2})", content, pin, pin_ret, R"({"e":"ret","of":"do_multicall","rc":13})",
         R"({"e":"do_multicall","nr":1})", R"({"e":"do_mmuext_op","count":1,"fd":32752,"op":[[6,"0","0"]]})",
         R"({"e":"ret","of":"do_mmuext_op","rc":0})", R"({"e":"ret","of":"do_multicall","rc":0})"});
   const replay_report report = replayed();
@@ -132,7 +132,7 @@ TEST_F(replay_test, compares_the_rest_of_a_call) {
 
 // A multicall may have entries of kinds that a capture does not hold: the others are replayed all the same.
 TEST_F(replay_test, lets_missing_multicall_entries_pass) {
-  call({R"({"e":"do_multicall","nr":3})", content_, pin_, pin_ret_, R"({"e":"ret","of":"do_multicall","rc":0})"});
+  call({R"({"e":"do_multicall","nr":3})", content, pin, pin_ret, R"({"e":"ret","of":"do_multicall","rc":0})"});
   const replay_report report = replayed();
   EXPECT_EQ(report.verdict(), no_difference);
   EXPECT_EQ(report.calls, 2u);
@@ -141,12 +141,12 @@ TEST_F(replay_test, lets_missing_multicall_entries_pass) {
 // The processor set A and D in an entry since the model wrote it; the guest's compare-and-exchange tells so.
 TEST_F(replay_test, adopts_the_accessed_and_dirty_bits_that_a_cmpxchg_tells) {
   call(
-      {R"({"e":"content","mfn":1027,"when":"validate","pte":{"0":"404003"}})", pin_, pin_ret_,
+      {R"({"e":"content","mfn":1027,"when":"validate","pte":{"0":"404003"}})", pin, pin_ret,
        R"({"e":"ptwr_emulated_update","va":"ffff888000403000","old":"10000000404067","val":"0","bytes":8,"maddr":"403000"})",
        R"({"e":"ret","of":"ptwr_emulated_update","rc":0})"});
-  capture_.after[small_capture::data] = {xen::PGC_allocated | 1, xen::PGT_writable_page | xen::PGT_validated,
-                                         capture_.before[0x400].owner};
-  capture_.lines.back() = R"({"e":"content","mfn":1027,"when":"end","pte":{}})";
+  capture.after[small_capture::data] = {xen::PGC_allocated | 1, xen::PGT_writable_page | xen::PGT_validated,
+                                        capture.before[0x400].owner};
+  capture.lines.back() = R"({"e":"content","mfn":1027,"when":"end","pte":{}})";
   const replay_report report = replayed();
   EXPECT_EQ(report.verdict(), no_difference);
   EXPECT_EQ(report.accessed_dirty_adopted, 1u);
@@ -155,7 +155,7 @@ TEST_F(replay_test, adopts_the_accessed_and_dirty_bits_that_a_cmpxchg_tells) {
 // … but not more than the processor may set: with another frame in the old value, the exchange fails as on Xen.
 TEST_F(replay_test, adopts_nothing_else) {
   call(
-      {R"({"e":"content","mfn":1027,"when":"validate","pte":{"0":"404003"}})", pin_, pin_ret_,
+      {R"({"e":"content","mfn":1027,"when":"validate","pte":{"0":"404003"}})", pin, pin_ret,
        R"({"e":"ptwr_emulated_update","va":"ffff888000403000","old":"10000000405067","val":"0","bytes":8,"maddr":"403000"})",
        R"({"e":"ret","of":"ptwr_emulated_update","rc":0})"});
   const replay_report report = replayed();
@@ -167,9 +167,9 @@ TEST_F(replay_test, adopts_nothing_else) {
 
 // Each kind of difference is told with what came and what was expected.
 TEST_F(replay_test, says_what_differs) {
-  capture_.lines[5] = R"({"e":"ret","of":"do_mmuext_op","rc":-22})";
-  ++capture_.after[0x405].count_info;
-  capture_.lines.back() = R"({"e":"content","mfn":1027,"when":"end","pte":{"0":"404165","5":"10000000000000"}})";
+  capture.lines[5] = R"({"e":"ret","of":"do_mmuext_op","rc":-22})";
+  ++capture.after[0x405].count_info;
+  capture.lines.back() = R"({"e":"content","mfn":1027,"when":"end","pte":{"0":"404165","5":"10000000000000"}})";
   const replay_report report = replayed();
   EXPECT_EQ(report.verdict(), "1 results differ, 1 frames differ, 1 table entries differ");
   EXPECT_EQ(report.first_differences[replay_report::results].front(),
@@ -182,7 +182,7 @@ TEST_F(replay_test, says_what_differs) {
 
 // Only so many differences are told, but all are counted.
 TEST_F(replay_test, bounds_what_it_tells) {
-  for (std::size_t n = 0; n < 256; ++n) ++capture_.after[n].count_info;
+  for (std::size_t n = 0; n < 256; ++n) ++capture.after[n].count_info;
   const replay_report report = replayed();
   EXPECT_EQ(report.differ[replay_report::frames], 256u);
   EXPECT_LE(report.first_differences[replay_report::frames].size(), 50u);
@@ -194,8 +194,8 @@ TEST_F(replay_test, refuses_a_snapshot_that_contradicts_itself) {
                           xen::PGT_l3_page_table | xen::PGT_validated | xen::PGT_locked | 1,
                           xen::PGT_l2_page_table | xen::PGT_validated | 1,
                           xen::PGT_l3_page_table | xen::PGT_validated | xen::PGT_partial | 1}) {
-    capture_ = {};
-    capture_.before[small_capture::l3].type_info = wrong;
+    capture = {};
+    capture.before[small_capture::l3].type_info = wrong;
     try {
       replayed();
       ADD_FAILURE() << fmt::format("{:#x}", wrong);
@@ -266,8 +266,8 @@ TEST_F(replay_test, takes_no_memory_on_a_counts_word) {
   for (recording::record& record : records) {
     if (!record.has_piece()) continue;
     record.mutable_piece()->mutable_call()->mutable_mmuext_op()->set_count(0x7fffffff);
-    write_records(recording_, records);
-    EXPECT_THAT(replay(recording_, false).first_differences[replay_report::results].front(),
+    write_records(file, records);
+    EXPECT_THAT(replay(file, false).first_differences[replay_report::results].front(),
                 HasSubstr("returned -14 (-EFAULT), expected 0"));
     record.mutable_piece()->mutable_call()->mutable_multicall()->set_nr_calls(~u32{0});
     EXPECT_THAT(refusal(records), HasSubstr("4294967295 entries are missing: at most 1024 are expected"));
@@ -291,14 +291,14 @@ TEST_F(replay_test, the_command_ends_with_the_verdict) {
   EXPECT_TRUE(text.ends_with(std::string("\n") + no_difference + "\n")) << text;
   EXPECT_EQ(status, 0);
 
-  ++capture_.after[0x405].count_info;
+  ++capture.after[0x405].count_info;
   replayed();
-  const auto [different, finding] = run_replay(recording_);
+  const auto [different, finding] = run_replay(file);
   EXPECT_TRUE(different.ends_with("0 results differ, 1 frames differ, 0 table entries differ\n")) << different;
   EXPECT_EQ(finding, 1);
 
-  write_bytes(recording_, "x");
-  const auto [error, bad_input] = run_replay(recording_);
+  write_bytes(file, "x");
+  const auto [error, bad_input] = run_replay(file);
   EXPECT_THAT(error, HasSubstr("at byte 0: no recording"));
   EXPECT_EQ(bad_input, 2);
 }
