@@ -128,7 +128,8 @@ class call_writer {
   std::string transition(const event_tree& events, const shown_entry& at, pte_t wanted) const {
     for (const owned_event* e : events.own)
       if (e->kind == event_kind::pte && e->mfn == at.table && e->slot == at.slot)
-        return fmt::format("{} → {}", pte_text(e->old, names_), pte_text(e->value, names_));
+        return e->old == e->value ? "stays " + pte_text(e->value, names_)
+                                  : fmt::format("{} → {}", pte_text(e->old, names_), pte_text(e->value, names_));
     return fmt::format("→ {} (not written)", pte_text(wanted, names_));
   }
 
@@ -142,8 +143,9 @@ class call_writer {
       case MMUEXT_PIN_L4_TABLE:
       case MMUEXT_UNPIN_TABLE:
       case MMUEXT_NEW_BASEPTR:
-      case MMUEXT_NEW_USER_BASEPTR:
       case MMUEXT_CLEAR_PAGE: return fmt::format("{} {}", name, frame_text({op.arg1}, names_));
+      case MMUEXT_NEW_USER_BASEPTR:
+        return fmt::format("{} {}", name, op.arg1 == 0 ? "none" : frame_text({op.arg1}, names_));
       case MMUEXT_COPY_PAGE:
         return fmt::format("{} {} from {}", name, frame_text({op.arg1}, names_), frame_text({op.arg2}, names_));
       case MMUEXT_INVLPG_LOCAL:

@@ -103,6 +103,7 @@ std::string entry_text(const owned_event& e, const frame_names& names) {
                        changed == PAGE_ACCESSED ? "A set"
                        : changed == PAGE_DIRTY  ? "D set"
                                                 : "A and D set");
+  if (changed == 0) return fmt::format("{}  stays {}", where, pte_text(e.value, names));
   return fmt::format("{}  {} → {}", where, pte_text(e.old, names), pte_text(e.value, names));
 }
 
@@ -111,6 +112,8 @@ std::string work_text(const owned_event& e, const frame_names& names) {
   return fmt::format("{} {} as L{}: {}", up ? "validated" : "devalidated", frame_text(e.mfn, names), e.slot,
                      count_text(e.value, "entry"));
 }
+
+std::string root_text(u64 mfn) { return mfn == 0 ? "none" : fmt::format("mfn {:#x}", mfn); }
 
 /// Everything but the counts and types of frames, which are summed up.
 text_line single_event(const owned_event& e, const frame_names& names, unsigned indent) {
@@ -124,8 +127,8 @@ text_line single_event(const owned_event& e, const frame_names& names, unsigned 
     case event_kind::cr3:
     case event_kind::cr3_user:
       return {line_role::change, indent,
-              fmt::format("vCPU {}  {} mfn {:#x}→{:#x}", e.slot, e.kind == event_kind::cr3 ? "cr3" : "user cr3", e.old,
-                          e.value)};
+              fmt::format("vCPU {}  {} {}→{}", e.slot, e.kind == event_kind::cr3 ? "cr3" : "user cr3", root_text(e.old),
+                          root_text(e.value))};
     case event_kind::guest_fault:
       return {line_role::work, indent, fmt::format("#PF at {:#x}, error code {:#x}", e.value, e.old)};
     case event_kind::crash: return {line_role::failed, indent, fmt::format("Xen crashed domain {}", e.slot)};

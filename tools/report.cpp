@@ -44,9 +44,11 @@ std::string tally_text(const tally& t) {
   add(t.hypercalls, "hypercall");
   add(t.multicall_entries, "multicall entry");
   add(t.traps, "trap");
-  if (t.validated != 0) parts.push_back(count_text(t.validated, "entry") + " validated");
   if (t.devalidated != 0) parts.push_back(count_text(t.devalidated, "entry") + " devalidated");
-  if (t.validated_again != 0) parts.push_back(fmt::format("{} of them again", t.validated_again));
+  if (t.validated != 0) {
+    const std::string again = t.validated_again == 0 ? "" : fmt::format(" ({} of them again)", t.validated_again);
+    parts.push_back(count_text(t.validated, "entry") + " validated" + again);
+  }
   if (t.guest_flushes != 0) parts.push_back(count_text(t.guest_flushes, "flush") + " by the guest");
   if (t.xen_flushes != 0) parts.push_back(count_text(t.xen_flushes, "flush") + " by Xen");
   return fmt::format("{}", fmt::join(parts, ", "));
