@@ -67,6 +67,7 @@ program store_program() {
   p.calls.push_back(memory_access{.op = xchg, .va = window_va(0, 40), .value = plain(0)});
   p.calls.push_back(memory_access{.op = write, .va = window_va(0, 48), .value = pte_to(0, PAGE_PRESENT | PAGE_RW)});
   p.calls.push_back(memory_access{.op = write, .va = window_va(1)});
+  p.calls.push_back(memory_access{.op = cmpxchg, .va = window_va(1)});
   return p;
 }
 
@@ -196,6 +197,8 @@ TEST_F(real_xen, emulates_stores_or_faults) {
   EXPECT_EQ(a.calls[3].taken->error_code, 3u);  // present, write; Xen hides that a PV kernel runs in ring 3
   ASSERT_TRUE(a.calls[4].taken);
   EXPECT_EQ(a.calls[4].taken->cr2, a.window_va + 4096);
+  ASSERT_TRUE(a.calls[5].taken);
+  EXPECT_EQ(a.calls[5].taken->error_code, 2u);  // a locked instruction faults as a write
   EXPECT_EQ(session_->memory->words(*a.frame(0))[5], 0u);
   EXPECT_EQ(frame_of(stores, 1).count_info, allocated | 1);
   EXPECT_EQ(frame_of(stores, 0).count_info, allocated | 3);  // the pin, and the window's entry

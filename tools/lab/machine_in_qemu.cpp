@@ -14,9 +14,10 @@ namespace pvmmu::lab {
 namespace {
 
 std::vector<std::string> qemu_command(const boot_options& o, const shared_memory& ram, int monitor) {
+  // Nehalem: a processor as Xen knows it, with NX and without what QEMU only pretends to have. The second one is never
+  // started (maxcpus=1), but because of it QEMU makes the faults of locked instructions write faults, as they are.
   // xpti=no: page-table isolation changes no answer and no count, but makes each call take twice as long. Messages
-  // about guests (guest_loglvl) would take longer than the calls that cause them. Nehalem: a processor as Xen knows it,
-  // with NX and without what QEMU only pretends to have.
+  // about guests (guest_loglvl) would take longer than the calls that cause them.
   return {"qemu-system-x86_64",
           "-nodefaults",
           "-no-user-config",
@@ -26,7 +27,9 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           "-nic",
           "none",
           "-accel",
-          "tcg",
+          "tcg,thread=multi",
+          "-smp",
+          "2",
           "-cpu",
           "Nehalem",
           "-m",
@@ -49,7 +52,7 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           fmt::format("{},{}", o.guest.string(), o.module),
           "-append",
           fmt::format("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=none dom0=pv dom0_mem={}M "
-                      "dom0_max_vcpus=1 xpti=no noreboot",
+                      "dom0_max_vcpus=1 maxcpus=1 xpti=no noreboot",
                       o.dom0_megabytes)};
 }
 

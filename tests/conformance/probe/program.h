@@ -115,7 +115,8 @@ enum class call_kind : u32 {
   access,     ///< op = access_op | bytes << 8; args = va, value, expected
 };
 
-/// A load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the address.
+/// A load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the address. xchg and cmpxchg should
+/// be aligned: QEMU reports a fault of an unaligned one as that of a read.
 enum class access_op : u8 { read, write, xchg, cmpxchg };
 
 struct call_header {
