@@ -17,7 +17,10 @@ class at_check : public preemption {
 
 class preemption_test : public hypervisor_test {
  protected:
-  ~preemption_test() override { m.preempt_by(nullptr); }
+  void TearDown() override {
+    m.preempt_by(nullptr);
+    hypervisor_test::TearDown();
+  }
   /// Runs `call` to its end and audits between its pieces. How many there were.
   int pieces(hypercall& call) {
     int n = 0;

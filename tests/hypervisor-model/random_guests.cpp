@@ -50,7 +50,7 @@ void random_guests::start_domain(domain_kind kind) {
   run(*d.vcpus[0], mmuext_op_call{{memory_.ops.back(), false}, 1});
 }
 
-void random_guests::restart_domU() {
+void random_guests::restart_domu() {
   m.remove_domain(1);
   start_domain(domain_kind::domU);
 }
@@ -58,7 +58,7 @@ void random_guests::restart_domU() {
 void random_guests::step() {
   if (m.find_domain(1)->crashed || from_.one_in(200)) {
     last = "the domU ends, another starts";
-    return restart_domU();
+    return restart_domu();
   }
   memory_ = {};
   domain& d = *m.domains()[from_.below(3) == 0 ? 1 : 0];

@@ -74,7 +74,7 @@ class random_guests {
   };
 
   void start_domain(domain_kind kind);
-  void restart_domU();
+  void restart_domu();
   void run(vcpu& v, hypercall call);
   void note(const hypercall& call);
   void access(vcpu& v);
