@@ -14,8 +14,7 @@ domain::domain(machine& machine_, domid_t domid_, domain_kind kind_)
       kind(kind_),
       privileged(kind_ == domain_kind::dom0),
       check_l1tf(kind_ == domain_kind::domU && domid_ < DOMID_FIRST_RESERVED) {
-  perdomain_l4e = make_pte({first_perdomain_frame + domid_ % perdomain_frames},
-                           PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY);
+  perdomain_l4e = make_pte({first_perdomain_frame + domid_ % perdomain_frames}, PAGE_HYPERVISOR_RW);
 }
 
 bool domain::iomem_access_permitted(mfn_t mfn) const {

@@ -149,6 +149,7 @@ void take_l4(machine& m, domain& d, mfn_t l4) {
     assert(owned && typed && "the builder's own tables are valid");
   }
   m.set_type_info(pg, pg.type_info | PGT_pinned);
+  m.write_pte(l4, first_xen_slot, m.xen_l4_slots[0]);  // a kernel's table sees the machine-to-phys table
   d.vcpus[0]->guest_table = l4;
   m.notify(event_kind::cr3, 0, l4, 0, l4.n);
 }

@@ -11,6 +11,7 @@ namespace pvmmu::xen {
 namespace {
 
 constexpr u64 cache_attributes = PAGE_PWT | PAGE_PCD | PAGE_PAT;
+constexpr u64 write_combining = PAGE_PAT;
 
 /// A frame number of all ones is what guests store for "no frame": refused with -EINVAL, and without a message.
 constexpr mfn_t invalid_mfn_in_pte = pte_mfn(PTE_ADDR_MASK);
@@ -116,6 +117,8 @@ std::expected<u64, xen_errno> get_page_from_l1e(machine& m, pte_t l1e, domain& l
     messages::cache_attributes_of_xen_heap(m);
     return refuse(xen_errno::eacces);
   }
+  // Written past the caches: they are flushed before the frame becomes anything but writable.
+  if (write && (l1e & cache_attributes) == write_combining) m.set_type_info(pg, pg.type_info | PGT_non_coherent);
   return 0;
 }
 

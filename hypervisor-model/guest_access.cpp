@@ -23,15 +23,37 @@ u64 load(const machine& m, mfn_t frame, u64 offset, unsigned bytes) {
   return value;
 }
 
+/// What a compare-and-exchange expects, of as many bytes as it compares.
+u64 expected_bytes(const access_request& r) {
+  return r.bytes == sizeof(u64) ? r.expected : r.expected & ((u64{1} << (r.bytes * 8)) - 1);
+}
+
 /// The access itself, in memory that the guest may reach.
 access_result perform(machine& m, mfn_t frame, const access_request& r) {
   const u64 offset = r.va & PAGE_OFFSET_MASK;
   access_result result;
   if (r.kind != access_kind::write) result.value = load(m, frame, offset, r.bytes);
-  const u64 expected = r.bytes == 8 ? r.expected : r.expected & ((u64{1} << (r.bytes * 8)) - 1);
-  if (r.kind == access_kind::read || (r.kind == access_kind::cmpxchg && result.value != expected)) return result;
+  if (r.kind == access_kind::read || (r.kind == access_kind::cmpxchg && result.value != expected_bytes(r)))
+    return result;
   std::memcpy(reinterpret_cast<char*>(m.words(frame)) + offset, &r.value, r.bytes);
   return result;
+}
+
+/// The emulated instruction on an L1 table: what it reads first, the update, what it leaves in its register.
+std::optional<access_result> emulate_instruction(machine& m, vcpu& curr, const translation& t,
+                                                 const access_request& r) {
+  const auto offset = static_cast<unsigned>(r.va & PAGE_OFFSET_MASK);
+  const bool reads = r.kind != access_kind::write;
+  // Whoever reads through the mapping marks it accessed: an exchange, and Xen where it completes a part of an entry.
+  if (reads || (r.bytes < sizeof(pte_t) && offset % r.bytes == 0)) set_accessed_dirty(m, curr.guest_table, r.va, false);
+  if (r.kind == access_kind::cmpxchg) {
+    const u64 value = load(m, t.frame, offset, r.bytes);
+    // Compared first: where it does not match, nothing is written, and nothing of the new value is looked at.
+    if (value != expected_bytes(r)) return access_result{.value = value, .emulated = true};
+  }
+  const ptwr_answer answer = ptwr_emulated_update(m, curr, {t.frame, offset, r.bytes, r.value, std::nullopt});
+  if (answer.result == ptwr_result::unhandleable) return std::nullopt;
+  return access_result{.value = reads ? answer.old : 0, .emulated = true};
 }
 
 /// pv_ro_page_fault: a kernel's store that met a present, read-only mapping. Nothing: it is the guest's fault.
@@ -42,20 +64,14 @@ std::optional<access_result> emulate_write(machine& m, vcpu& curr, const transla
   if (!wanted || t.level != 1 || (m.words(t.table)[t.slot] & PAGE_RW)) return std::nullopt;
   page_info* const pg = get_page_from_mfn(m, t.frame, d);
   if (!pg) return std::nullopt;
-  ptwr_answer answer{ptwr_result::unhandleable};
+  std::optional<access_result> result;
   if (page_lock(*pg)) {
-    if (same_type(pg->type_info, PGT_l1_page_table)) {
-      ptwr_store store{t.frame, static_cast<unsigned>(r.va & PAGE_OFFSET_MASK), r.bytes, r.value, std::nullopt};
-      // An exchange is emulated as a compare-and-exchange with what is there.
-      if (r.kind == access_kind::cmpxchg) store.expected = r.expected;
-      answer = ptwr_emulated_update(m, curr, store);
-    }
+    if (same_type(pg->type_info, PGT_l1_page_table)) result = emulate_instruction(m, curr, t, r);
     page_unlock(*pg);
   }
   put_page(m, *pg);
-  if (answer.result == ptwr_result::unhandleable) return std::nullopt;
-  ++m.perfc.ptwr_emulations;
-  return access_result{.value = r.kind == access_kind::write ? 0 : answer.old, .emulated = true};
+  if (result) ++m.perfc.ptwr_emulations;
+  return result;
 }
 
 }  // namespace
@@ -75,9 +91,8 @@ access_result guest_access(machine& m, vcpu& curr, const access_request& request
   const translation t = walk(m, root, request.va);
   if (!t.present) return inject_page_fault(m, curr, request.va, why);
   if (t.user && (t.writable || !write)) {
-    // MMIO is nobody's memory: reads see all ones, writes go nowhere.
-    if (!m.mfn_valid(t.frame)) return {.value = request.kind == access_kind::write ? 0 : ~u64{0}};
     set_accessed_dirty(m, root, request.va, write);
+    if (!m.mfn_valid(t.frame)) return {};  // MMIO without a device: reads see 0 under QEMU, writes go nowhere
     return perform(m, t.frame, request);
   }
   if (write && t.user && !user_mode) {

@@ -46,10 +46,9 @@ machine::machine(const machine_config& config)
     frames_[n].count_info = PGC_allocated | 1;
   }
   constexpr u64 hypervisor_ro = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | PAGE_NX;
-  constexpr u64 hypervisor_rw = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY;
   xen_l4_slots[0] = make_pte({ro_m2p_l3_frame}, hypervisor_ro);
   for (unsigned slot = 261; slot <= last_xen_slot; ++slot) {
-    xen_l4_slots[slot - first_xen_slot] = make_pte({ro_m2p_l3_frame + slot - 260}, hypervisor_rw);
+    xen_l4_slots[slot - first_xen_slot] = make_pte({ro_m2p_l3_frame + slot - 260}, PAGE_HYPERVISOR_RW);
   }
 }
 

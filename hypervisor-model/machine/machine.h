@@ -25,6 +25,9 @@ namespace pvmmu::xen {
 struct domain;
 struct vcpu;
 
+/// The flags of Xen's own mappings (xen 4.17 asm/x86_64/page.h __PAGE_HYPERVISOR_RW).
+inline constexpr u64 PAGE_HYPERVISOR_RW = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
+
 /// Frames first … last, both included.
 struct mfn_range {
   mfn_t first;
