@@ -135,7 +135,7 @@ class call_writer {
 
   std::string entry(const mmuext_op_t& op, const event_tree&, std::optional<shown_entry>&) const {
     const std::string_view known = mmuext_cmd_name(op.cmd);
-    const std::string name = known.empty() ? fmt::format("command {}", op.cmd) : std::string(known);
+    std::string name = known.empty() ? fmt::format("command {}", op.cmd) : std::string(known);
     switch (op.cmd) {
       case MMUEXT_PIN_L1_TABLE:
       case MMUEXT_PIN_L2_TABLE:

@@ -91,7 +91,7 @@ struct wrong_expectation {
   std::string got;
 };
 
-void PrintTo(const wrong_expectation& w, std::ostream* out) { *out << w.step; }
+std::ostream& operator<<(std::ostream& out, const wrong_expectation& w) { return out << w.step; }
 
 class wrong : public testing::TestWithParam<wrong_expectation> {};
 

@@ -34,7 +34,7 @@ struct bad_file {
   std::string expected;  ///< part of what the complaint says
 };
 
-void PrintTo(const bad_file& b, std::ostream* out) { *out << b.text; }
+std::ostream& operator<<(std::ostream& out, const bad_file& b) { return out << b.text; }
 
 class bad_scenario : public testing::TestWithParam<bad_file> {};
 
