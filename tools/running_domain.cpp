@@ -33,6 +33,7 @@ running_domain::running_domain(guest::channel_client& client, journal_writer& wr
   assert(l4);
   xen_ = std::make_unique<journalled_domain>(client.domain(info_.domid), writer, *l4, info_.vcpus);
   std::vector<mfn_t> tables;
+  tables.reserve(info_.nr_pt_frames);
   for (u64 i = 0; i < info_.nr_pt_frames; ++i) tables.push_back(*l4 + i);
   const auto states = client.query_frames(tables);
   for (std::size_t i = 0; i < tables.size(); ++i) writer.know_type(tables[i], states[i].type_info);
