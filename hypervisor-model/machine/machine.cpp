@@ -20,7 +20,7 @@ constexpr u64 dom_io_frames = 256;
 constexpr u64 first_heap_frame = 512;
 constexpr u64 ro_m2p_l3_frame = dom_io_frames;
 
-const machine_config& checked(const machine_config& config) {
+machine_config checked(const machine_config& config) {
   if (config.frames < frames_min || config.frames > frames_max) {
     throw std::invalid_argument(
         fmt::format("a machine has {} to {} frames of 4 KiB, not {}", frames_min, frames_max, config.frames));
