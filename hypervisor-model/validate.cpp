@@ -16,12 +16,14 @@ class entry_tally {
   entry_tally(machine& m, mfn_t table, unsigned level, event_kind kind)
       : m_(m), table_(table), level_(level), kind_(kind) {}
   ~entry_tally() {
+    if (refused && count == 0) return;  // as if it had never begun
     (kind_ == event_kind::validated ? m_.perfc.entries_validated : m_.perfc.entries_devalidated) += count;
     m_.notify(kind_, level_, table_, 0, count);
   }
   entry_tally(const entry_tally&) = delete;
   entry_tally& operator=(const entry_tally&) = delete;
   u64 count = 0;
+  bool refused = false;
 
  private:
   machine& m_;
@@ -60,6 +62,8 @@ outcome promote_l1_table(machine& m, page_info& pg) {
     if (!preempted(o)) messages::promote_failed(m, 1, to_result(o), slot);
     // The references go, the adjusted bits of the entries before stay.
     while (slot-- > 0) put_page_from_l1e(m, entries[slot]);
+    tally.count = 0;
+    tally.refused = true;
     return o;
   }
   return {};
@@ -146,7 +150,10 @@ outcome promote_upper_table(machine& m, page_info& pg, unsigned level) {
       return stop_promotion(m, pg, level, slot, partial_set, xen_errno::eintr);
     }
     const outcome o = promote_entry(m, level, table, slot, d, partial_set);
-    if (!o) return stop_promotion(m, pg, level, slot, partial_set, o.error());
+    if (!o) {
+      tally.refused = !preempted(o);
+      return stop_promotion(m, pg, level, slot, partial_set, o.error());
+    }
     tally.count += present(m.words(table)[slot]);
   }
   if (level == 4) {

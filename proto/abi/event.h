@@ -17,9 +17,10 @@ enum class event_kind : u8 {
   linear_count,  ///< mfn's linear_pt_count (as u16): old → value
   pte,           ///< entry `slot` of table mfn: old → value
   m2p,           ///< machine-to-phys of mfn: old → value
-  validated,     ///< table mfn passed validation as level `slot`; value = entries that took a reference
+  validated,     ///< entries of mfn passed as a table of level `slot`: all, or until preempted or refused; value = how
+                 ///< many took a reference
   devalidated,   ///< table mfn was taken down from level `slot`; value = entries whose reference was dropped
-  flush,          ///< TLB flush: value = set of vCPUs, old = `flush_reason`, slot = 1 if of one page only, number mfn.n
+  flush,         ///< TLB flush: value = set of vCPUs, old = `flush_reason`, slot = 1 if of one page only, number mfn.n
   cr3,           ///< vCPU `slot` loads mfn: old → value (mfns); kernel table
   cr3_user,      ///< the same for the user table
   continuation,  ///< the call was preempted and goes on: value = entries left

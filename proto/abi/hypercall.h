@@ -127,7 +127,7 @@ struct update_va_mapping_otherdomain_call {
 
 struct set_gdt_call {
   guest_list<u64> frame_list{};  ///< mfns
-  u32 entries = 0;             ///< descriptors, 512 a frame
+  u32 entries = 0;               ///< descriptors, 512 a frame
 };
 
 struct update_descriptor_call {
