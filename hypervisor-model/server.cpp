@@ -51,9 +51,9 @@ void clear_stale_socket(asio::io_context& io, const std::string& path) {
   if (!std::filesystem::exists(status)) return;
   if (!std::filesystem::is_socket(status))
     throw std::runtime_error("something other than a socket is there, and is not replaced");
-  boost::system::error_code refused;
-  unix_stream::socket(io).connect(unix_stream::endpoint(path), refused);
-  if (refused != asio::error::connection_refused) throw std::runtime_error("another server listens there");
+  boost::system::error_code error;
+  if (unix_stream::socket(io).connect(unix_stream::endpoint(path), error) != asio::error::connection_refused)
+    throw std::runtime_error("another server listens there");
   std::filesystem::remove(path);
 }
 

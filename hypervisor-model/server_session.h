@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -42,8 +43,8 @@ class server_session : public std::enable_shared_from_this<server_session<Handle
 
   /// Ends the session; what it waits for is given up.
   void close() {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    boost::system::error_code error;
+    std::ignore = socket_.close(error);
   }
 
  private:
