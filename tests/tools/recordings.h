@@ -1,6 +1,7 @@
 #pragma once
 // What tests do with recordings: the committed ones, their records as a list, and files of one's own that go away.
 
+#include <expected>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,9 +13,7 @@ namespace pvmmu::tools {
 /// Recordings of the real Xen, made by `pvmmu import`.
 inline const std::vector<std::string> real_recordings = {"l61-exec",  "l61-fork",       "l61-mprotect", "l61-pmd_move",
                                                          "l61-touch", "l612-pmd_move8", "ns61-pmd_move"};
-inline std::string recording_path(const std::string& name) {
-  return std::string(PVMMU_SOURCE_DIR) + "/tests/data/" + name + ".rec";
-}
+std::string recording_path(const std::string& name);
 
 /// A directory that goes when the test ends.
 class scratch_directory {
