@@ -21,6 +21,7 @@ struct run_options {
 void run(const run_options& options, context& ctx) {
   // All files are read before the first one runs: a mistake in the last should not come late.
   std::vector<scenario_file> files;
+  files.reserve(options.scenarios.size());
   for (const auto& path : options.scenarios) files.push_back(scenario_file::read(path));
   connection server(options.connect);
   boost::json::array documents;

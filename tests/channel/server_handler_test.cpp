@@ -287,9 +287,9 @@ TEST(server_handler, a_mapped_frame_outlives_its_domain) {
   u64 mapped = 0;
   u32 gone = 0;
   {
-    peer domU(machines);
+    peer other(machines);
     const wire::start_info of_other =
-        begin(domU, "bench", {.kind = domain_kind::domU, .pages = 2048, .kernel_pages = 16});
+        begin(other, "bench", {.kind = domain_kind::domU, .pages = 2048, .kernel_pages = 16});
     gone = of_other.domid();
     mapped = mfn_of(of_other, 1500);
     ASSERT_EQ(update(make_pte({mapped}, PAGE_PRESENT | PAGE_RW), gone), 0);

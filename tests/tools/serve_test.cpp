@@ -70,15 +70,15 @@ class serve_test : public ::testing::Test {
   void SetUp() override {
     std::string name = ::testing::TempDir() + "pvmmu-XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
+    folder = name;
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  void TearDown() override { std::filesystem::remove_all(folder); }
+  std::filesystem::path folder;
 };
 
 // It says where it listens, serves there, and on SIGINT or SIGTERM ends as it should: status 0, no socket left.
 TEST_F(serve_test, serves_until_it_is_told_to_end) {
-  const std::string path = folder_ / "server";
+  const std::string path = folder / "server";
   for (const int signal : {SIGINT, SIGTERM}) {
     process server({"serve", "--unix", path, "--tcp", "0"});
     EXPECT_EQ(server.line(), "listening on unix:" + path);
@@ -106,7 +106,7 @@ TEST_F(serve_test, refuses_wrong_usage) {
 
 // What is in the way of the socket is named, left alone, and status 3: the environment is at fault.
 TEST_F(serve_test, leaves_files_alone) {
-  const std::string path = folder_ / "file";
+  const std::string path = folder / "file";
   std::ofstream(path) << "precious";
   process server({"serve", "--unix", path});
   EXPECT_THAT(server.line(), HasSubstr("something other than a socket is there, and is not replaced"));
