@@ -120,7 +120,7 @@ void auditor::check_xens_slots(mfn_t root) {
   const domain* const owner = m_.page_owner(m_.page(root));
   for (unsigned slot = first_xen_slot; slot <= last_xen_slot; ++slot) {
     const pte_t entry = m_.words(root)[slot];
-    const pte_t expected = slot == 260 && owner ? owner->perdomain_l4e : m_.xen_l4_slots[slot - first_xen_slot];
+    const pte_t expected = slot == perdomain_slot && owner ? owner->perdomain_l4e : m_.xen_l4_slots[slot - first_xen_slot];
     const bool no_m2p = slot == 256 && entry == 0;
     const bool right = slot == 258 ? present(entry) && pte_mfn(entry) == root : entry == expected || no_m2p;
     if (!right) find("I12", root, "Xen's slot {} is {:016x}", slot, entry);

@@ -11,7 +11,9 @@ namespace pvmmu::xen {
 
 inline constexpr unsigned gdt_frames_max = 14;  ///< FIRST_RESERVED_GDT_PAGE (xen public/arch-x86/xen.h)
 
-/// The frames in which Xen keeps each domain's per-domain mappings: L4 slot 260 leads there.
+/// The L4 slot of each domain's own mappings: its GDT and LDT.
+inline constexpr unsigned perdomain_slot = 260;
+/// The frames in which Xen keeps each domain's per-domain mappings.
 inline constexpr u64 first_perdomain_frame = 384;
 inline constexpr u64 perdomain_frames = 128;
 
@@ -50,7 +52,7 @@ struct domain {
   u64 tot_pages = 0;
   u32 page_list = 0;  ///< first frame of the list, 0: none
   u64 nr_l4_pages = 0;
-  pte_t perdomain_l4e = 0;            ///< what slot 260 of its L4s holds
+  pte_t perdomain_l4e = 0;            ///< what perdomain_slot of its L4s holds
   std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
   std::vector<std::unique_ptr<vcpu>> vcpus;
 

@@ -9,7 +9,6 @@ namespace pvmmu::xen {
 namespace {
 
 constexpr unsigned linear_pt_slot = 258;
-constexpr unsigned perdomain_slot = 260;
 
 bool holds_table(const frame_record& state) {
   return table_level(state.type_info) != 0 && (state.type_info & PGT_count_mask) != 0;

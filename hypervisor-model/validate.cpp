@@ -88,7 +88,7 @@ void init_xen_l4_slots(machine& m, mfn_t l4, const domain& d) {
     pte_t e = m.xen_l4_slots[slot - first_xen_slot];
     if (slot == 256 && !d.has_assist(VMASST_TYPE_m2p_strict)) e = 0;  // NEW_BASEPTR fills it
     if (slot == 258) e = make_pte(l4, PAGE_HYPERVISOR_RW);
-    if (slot == 260) e = d.perdomain_l4e;
+    if (slot == perdomain_slot) e = d.perdomain_l4e;
     store_if_changed(m, l4, slot, m.words(l4)[slot], e);
   }
 }

@@ -29,6 +29,7 @@ void add_subcommands(CLI::App& app, context& ctx) {
   add_serve_command(app, ctx);
   add_import_command(app, ctx);
   add_replay_command(app, ctx);
+  add_conform_command(app, ctx);
 }
 
 int complain(const std::exception& e, exit_status status) {

@@ -64,15 +64,15 @@ program_answer read_program(results_reader& in, const program& p, const probe::r
   if (result.nr_names != p.nr_frames + p.nr_adopted || result.nr_foreign != p.nr_foreign ||
       result.nr_calls > p.calls.size())
     throw lab_error("the probe's results are not those of these programs");
-  program_answer a{.how = program_answer::state::ended,
-                   .window_va = result.window_va,
-                   .window_l1 = {result.window_l1_mfn},
-                   .window_l2 = {result.window_l2_mfn},
-                   .window_l3 = {known.window_l3_mfn},
-                   .probe_l4 = {known.probe_l4_mfn},
-                   .shared_info = {known.shared_info_mfn},
-                   .grant_table = {known.grant_table_mfn},
-                   .m2p = {known.m2p_mfn}};
+  program_answer a{{.window_va = result.window_va,
+                    .window_l1 = {result.window_l1_mfn},
+                    .window_l2 = {result.window_l2_mfn},
+                    .window_l3 = {known.window_l3_mfn},
+                    .probe_l4 = {known.probe_l4_mfn},
+                    .shared_info = {known.shared_info_mfn},
+                    .grant_table = {known.grant_table_mfn},
+                    .m2p = {known.m2p_mfn}},
+                   program_answer::state::ended};
   for (u64 n : in.words(result.nr_names))
     a.frames.push_back(n == INVALID_MFN.n ? std::nullopt : std::optional{mfn_t{n}});
   for (u64 n : in.words(result.nr_foreign)) a.foreign.push_back({n});
@@ -82,7 +82,7 @@ program_answer read_program(results_reader& in, const program& p, const probe::r
 
 }  // namespace
 
-std::optional<mfn_t> program_answer::frame(u32 name) const {
+std::optional<mfn_t> placement::frame(u32 name) const {
   switch (name) {
     case probe::name_window_l1: return window_l1;
     case probe::name_window_l2: return window_l2;

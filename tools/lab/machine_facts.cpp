@@ -82,8 +82,8 @@ machine_facts read_facts(const stopped_xen& xen, const probe::results_header& kn
   const auto at = serial.find(label);
   if (at == std::string::npos) throw lab_error("Xen did not print what dom0 may map");
   facts.dom0_iomem = parse_ranges(serial.substr(at + label.size()));
-  std::ranges::copy(xen.words({known.probe_l4_mfn}).subspan(first_xen_slot, facts.xen_l4_slots.size()),
-                    facts.xen_l4_slots.begin());
+  std::ranges::copy(xen.words({known.probe_l4_mfn}), facts.probe_l4.begin());
+  std::copy_n(facts.probe_l4.begin() + first_xen_slot, facts.xen_l4_slots.size(), facts.xen_l4_slots.begin());
   return facts;
 }
 

@@ -155,12 +155,14 @@ struct fault {
   u16 vector = 0;  ///< 13 or 14
   u32 error_code = 0;
   u64 cr2 = 0;  ///< of a #PF
+  bool operator==(const fault&) const = default;
 };
 
 /// What one entry of a multicall answered.
 struct entry_answer {
   s64 result = 0;
   std::optional<u32> done{};
+  bool operator==(const entry_answer&) const = default;
 };
 
 struct answer {
@@ -170,16 +172,11 @@ struct answer {
   std::vector<entry_answer> entries{};    ///< of a multicall: one for each entry that was sent
   std::vector<std::vector<u64>> blobs{};  ///< of a raw_call: those that are out
   std::optional<fault> taken{};           ///< of an access
+  bool operator==(const answer&) const = default;
 };
 
-struct program_answer {
-  enum class state {
-    ended,
-    crashed,  ///< Xen crashed the domain, or died, at the call after those that have an answer
-    not_run,
-  };
-  state how = state::not_run;
-  std::vector<answer> calls{};
+/// Where the names of a program lay in one run of it.
+struct placement {
   std::vector<std::optional<mfn_t>> frames{};  ///< where each name lay; nothing for one that was never adopted
   std::vector<mfn_t> foreign{};                ///< where the foreign domain's frames lay
   u64 window_va = 0;
@@ -193,6 +190,16 @@ struct program_answer {
 
   /// A frame by index or by `probe::frame_name`.
   std::optional<mfn_t> frame(u32 name) const;
+};
+
+struct program_answer : placement {
+  enum class state {
+    ended,
+    crashed,  ///< Xen crashed the domain, or died, at the call after those that have an answer
+    not_run,
+  };
+  state how = state::not_run;
+  std::vector<answer> calls{};
 };
 
 }  // namespace pvmmu::lab

@@ -1,0 +1,113 @@
+#include "tools/conform/abi_call.h"
+
+#include <cassert>
+
+namespace pvmmu::conform {
+namespace {
+
+u64 mfn_of(const lab::placement& where, u32 name) { return where.frame(name).value_or(INVALID_MFN).n; }
+
+u64 earlier_word(const std::vector<lab::answer>& earlier, u32 index) {
+  const auto& blobs = earlier.at(index >> 16).blobs;
+  u32 word = index & 0xffff;
+  for (const auto& blob : blobs) {
+    if (word < blob.size()) return blob[word];
+    word -= static_cast<u32>(blob.size());
+  }
+  return 0;
+}
+
+/// What Xen may have written to `pdone`, if the guest can read it.
+std::optional<u32> done_of(const hypercall& call) {
+  const auto read = [](const done_arg& pdone) {
+    return pdone.where == done_arg::state::writable ? std::optional{pdone.value} : std::nullopt;
+  };
+  if (const auto* c = std::get_if<mmu_update_call>(&call)) return read(c->pdone);
+  if (const auto* c = std::get_if<mmuext_op_call>(&call)) return read(c->pdone);
+  return std::nullopt;
+}
+
+}  // namespace
+
+u64 names::operator()(const lab::word& w) const {
+  using enum probe::word_kind;
+  switch (w.kind) {
+    case maddr: return w.value + (mfn_of(where, w.index) << PAGE_SHIFT);
+    case mfn: return w.value + mfn_of(where, w.index);
+    case window: return w.value + where.window_va + (u64{w.index} << PAGE_SHIFT);
+    case l4_entry: return w.value + l4[w.index];
+    case mfn_high: return w.value + (mfn_of(where, w.index) << 32);
+    case earlier_high: return w.value + (earlier_word(earlier, w.index) >> 32);
+    case plain:
+    case blob:
+    case unmapped: break;
+  }
+  return w.value;
+}
+
+abi_call::abi_call(const lab::call& c, const names& number) : number_(number) {
+  call_ = std::visit([this](const auto& typed) { return convert(typed); }, c);
+}
+
+hypercall abi_call::convert(const lab::mmu_update& c) {
+  auto& list = ureqs_.emplace_back();
+  if (!c.null_list)
+    for (const lab::mmu_update_entry& e : c.ureqs) list.push_back({number_(e.ptr), number_(e.val)});
+  return mmu_update_call{.ureqs = {list, c.null_list}, .count = c.count, .pdone = c.pdone, .foreigndom = c.foreigndom};
+}
+
+hypercall abi_call::convert(const lab::mmuext_op& c) {
+  auto& list = uops_.emplace_back();
+  if (!c.null_list)
+    for (const lab::mmuext_entry& e : c.uops) list.push_back({e.cmd, number_(e.arg1), number_(e.arg2), e.vcpumask});
+  return mmuext_op_call{.uops = {list, c.null_list}, .count = c.count, .pdone = c.pdone, .foreigndom = c.foreigndom};
+}
+
+hypercall abi_call::convert(const lab::update_va_mapping& c) {
+  // Some address: what lies there is in vcpumask.
+  constexpr u64 mask_address = 0xffffffff80000100;
+  const u64 flags = c.mask_scope ? (c.flags & UVMF_FLUSHTYPE_MASK) | mask_address : c.flags;
+  const update_va_mapping_call update{
+      .va = number_(c.va), .val = number_(c.val), .flags = flags, .vcpumask = c.vcpumask};
+  if (c.otherdomain) return update_va_mapping_otherdomain_call{update, *c.otherdomain};
+  return update;
+}
+
+hypercall abi_call::convert(const lab::set_gdt& c) {
+  auto& list = frame_lists_.emplace_back();
+  if (!c.null_list)
+    for (const lab::word& frame : c.frame_list) list.push_back(number_(frame));
+  return set_gdt_call{.frame_list = {list, c.null_list}, .entries = c.entries};
+}
+
+hypercall abi_call::convert(const lab::update_descriptor& c) {
+  return update_descriptor_call{.maddr = number_(c.maddr), .desc = c.desc};
+}
+
+hypercall abi_call::convert(const lab::vm_assist& c) { return vm_assist_call{.cmd = c.cmd, .type = c.type}; }
+
+hypercall abi_call::convert(const lab::raw_call& c) {
+  // Only another multicall's entry asks for it so; it is refused before its list is looked at.
+  if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true, .nr_calls = 1};
+  return unknown_call{c.op};
+}
+
+hypercall abi_call::convert(const lab::multicall& c) {
+  entries_.resize(c.entries.size());
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    entries_[i].call = std::visit([this](const auto& typed) { return convert(typed); }, c.entries[i]);
+  return multicall_call{.call_list = entries_, .null = c.null_list, .nr_calls = c.nr_calls};
+}
+
+hypercall abi_call::convert(const lab::memory_access&) {
+  assert(false && "an access is no hypercall");
+  return unknown_call{};
+}
+
+lab::answer abi_call::answer(s64 result) const {
+  lab::answer a{.result = result, .done = done_of(call_)};
+  for (const multicall_entry& e : entries_) a.entries.push_back({e.result, done_of(e.call)});
+  return a;
+}
+
+}  // namespace pvmmu::conform

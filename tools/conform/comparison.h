@@ -1,0 +1,42 @@
+#pragma once
+// The same programs on the real Xen and on the model: who says what.
+//
+//   comparison c = compare(real, programs, model, [&](const outcome& o) { … });
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tools/conform/difference.h"
+#include "tools/lab/lab.h"
+
+namespace pvmmu::conform {
+
+/// What runs programs in the place of the real Xen: model_side, or a model in which something is broken on purpose.
+class subject : public lab::memory_image {
+ public:
+  /// Runs one program with its names at `where`. Programs of one machine come in the order of their windows.
+  virtual lab::program_answer run(const lab::program& p, const lab::placement& where) = 0;
+};
+using subject_maker = std::function<std::unique_ptr<subject>(const lab::machine_facts&)>;
+
+/// One program on both sides.
+struct outcome {
+  std::size_t program = 0;  ///< its index
+  const lab::program_answer& real;
+  const lab::program_answer& model;
+  const std::optional<difference>& differs;
+};
+
+struct comparison {
+  u64 boots = 0;
+  std::vector<difference> shared;  ///< in frames that all programs of a boot share
+};
+
+/// Runs all programs, in as many boots as it takes, and hands every outcome to `take`, in order. Throws lab_error.
+comparison compare(const lab::lab& real, std::span<const lab::program> programs, const subject_maker& make_subject,
+                   const std::function<void(const outcome&)>& take);
+
+}  // namespace pvmmu::conform
