@@ -8,11 +8,14 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+namespace CLI {
+class App;
+}
 
 namespace pvmmu::tools {
 

@@ -1,5 +1,6 @@
 // `pvmmu conform`: the same programs on the real Xen and on the model.
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 #include <random>

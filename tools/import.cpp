@@ -1,6 +1,7 @@
 #include "tools/import.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>

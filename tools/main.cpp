@@ -1,5 +1,6 @@
 // The `pvmmu` command: reads the command line, runs one subcommand, and says by its exit status how it ended.
 
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <map>
 

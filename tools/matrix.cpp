@@ -1,5 +1,6 @@
 #include "tools/matrix.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <memory>

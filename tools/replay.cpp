@@ -1,6 +1,7 @@
 #include "tools/replay.h"
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>

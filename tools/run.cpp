@@ -1,5 +1,6 @@
 // pvmmu run: scenarios, step by step.
 
+#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>

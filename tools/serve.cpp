@@ -1,5 +1,6 @@
 #include "tools/serve.h"
 
+#include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <memory>
 
