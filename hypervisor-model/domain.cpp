@@ -29,6 +29,14 @@ u64 domain::dirty_mask() const {
   return mask;
 }
 
+void share_xen_page_with_guest(machine& m, domain& d, mfn_t mfn) {
+  page_info& pg = m.page(mfn);
+  m.set_gpfn_from_mfn(mfn, INVALID_PFN.n);
+  m.set_type_info(pg, PGT_writable_page | PGT_validated | 1);
+  m.set_count_info(pg, PGC_xen_heap | PGC_allocated | 1);
+  m.adopt_page(d, mfn);
+}
+
 void domain_crash(domain& d) {
   d.m.notify(event_kind::crash, d.domid, {}, 0, 0);
   d.crashed = true;

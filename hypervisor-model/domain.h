@@ -49,11 +49,13 @@ struct domain {
   bool crashed = false;
   bool check_l1tf;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
   u64 vm_assist = 0;
-  u64 tot_pages = 0;
-  u32 page_list = 0;  ///< first frame of the list, 0: none
+  u64 tot_pages = 0;  ///< of its memory, without what Xen shares with it
+  u32 page_list = 0;  ///< first frame of the list of all that it owns, 0: none
   u64 nr_l4_pages = 0;
   pte_t perdomain_l4e = 0;            ///< what perdomain_slot of its L4s holds
   std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
+  mfn_t shared_info{};                ///< shared with it by Xen; 0: none
+  mfn_t grant_table{};                ///< the first page of its grants, shared with it by Xen; 0: none
   std::vector<std::unique_ptr<vcpu>> vcpus;
 
   domain(machine& machine_, domid_t domid_, domain_kind kind_);
@@ -68,6 +70,10 @@ struct domain {
 
 /// xsm_default_action(XSM_TARGET): may `source` act on `target` (xen 4.17 xsm/dummy.h:74).
 inline bool xsm_target(const domain& source, const domain& target) { return &source == &target || source.privileged; }
+
+/// Makes a frame that nobody owns one of Xen's heap that `d` may map and write: its type is held for good (xen 4.17
+/// mm.c:493).
+void share_xen_page_with_guest(machine& m, domain& d, mfn_t mfn);
 
 /// vcpu_destroy_pagetables and pv_destroy_gdt: drops what the vCPU holds (xen 4.17 mm.c:3206).
 void vcpu_destroy(machine& m, vcpu& v);

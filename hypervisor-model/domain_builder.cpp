@@ -1,5 +1,6 @@
 #include "hypervisor-model/domain_builder.h"
 
+#include <bit>
 #include <cassert>
 
 #include "hypervisor-model/page_type.h"
@@ -11,7 +12,8 @@ namespace {
 constexpr u64 large_page = u64{1} << 22;     ///< what the initial mapping is rounded up to
 constexpr u64 padding_min = u64{512} << 10;  ///< bytes mapped beyond the stack, at least
 
-/// Where things lie from virt_base on, in this order: kernel, p2m list, start_info, page tables, stack, padding.
+/// Where things lie from virt_base on, in this order: kernel, initial ramdisk, p2m list, start_info, page tables,
+/// stack, padding.
 struct layout {
   u64 virt_base;
   u64 pt_base;  ///< virtual address of the page tables
@@ -25,12 +27,15 @@ u64 tables_for(u64 start, u64 end, unsigned shift) {
   return ((end - 1) / span) - (start / span) + 1;
 }
 
+u64 pages_of(u64 bytes) { return bytes / PAGE_SIZE + (bytes % PAGE_SIZE != 0 ? 1 : 0); }
+
 /// The page tables map themselves, so their number depends on itself: the first number that is enough (xen 4.17
 /// pv/dom0_build.c:540).
 layout plan(const domain_config& config) {
-  const u64 p2m_pages = (config.pages * sizeof(u64) + PAGE_SIZE - 1) / PAGE_SIZE;
+  const u64 p2m_pages = pages_of(config.pages * sizeof(u64));
   constexpr u64 start_info_pages = 1, stack_pages = 1;
-  const u64 pt_base = config.virt_base + (config.kernel_pages + p2m_pages + start_info_pages) * PAGE_SIZE;
+  const u64 pages_before = config.kernel_pages + pages_of(config.initrd_bytes) + p2m_pages + start_info_pages;
+  const u64 pt_base = config.virt_base + pages_before * PAGE_SIZE;
   for (u64 nr_pt = 2;; ++nr_pt) {
     const u64 stack_end = pt_base + (nr_pt + stack_pages) * PAGE_SIZE;
     u64 end = (stack_end + large_page - 1) & ~(large_page - 1);
@@ -39,6 +44,14 @@ layout plan(const domain_config& config) {
                        tables_for(config.virt_base, end, 21);
     if (needed <= nr_pt) return {config.virt_base, pt_base, nr_pt, (end - config.virt_base) / PAGE_SIZE};
   }
+}
+
+/// What the domain must have at least. Xen takes what dom0 maps, but for the ramdisk, in one piece, whose size is a
+/// power of two (xen 4.17 pv/dom0_build.c:589).
+u64 pages_needed(const domain_config& config, const layout& l) {
+  if (config.kind != domain_kind::dom0) return l.mapped_pages;
+  const u64 initrd_pages = pages_of(config.initrd_bytes);
+  return std::bit_ceil(l.mapped_pages - initrd_pages) + initrd_pages;
 }
 
 std::expected<layout, std::string> checked_plan(const machine& m, const domain_config& config) {
@@ -57,10 +70,14 @@ std::expected<layout, std::string> checked_plan(const machine& m, const domain_c
                     "domain's {} pages",
                     config.virt_base, config.kernel_pages, config.pages));
   }
+  if (pages_of(config.initrd_bytes) > config.pages) {
+    return refused(fmt::format("an initial ramdisk of {} bytes does not fit a domain of {} pages", config.initrd_bytes,
+                               config.pages));
+  }
   const layout l = plan(config);
-  if (l.mapped_pages > config.pages) {
-    return refused(fmt::format("a domain of {} pages is too small: kernel and start-up tables need {}", config.pages,
-                               l.mapped_pages));
+  if (const u64 needed = pages_needed(config, l); needed > config.pages) {
+    return refused(
+        fmt::format("a domain of {} pages is too small: kernel and start-up tables need {}", config.pages, needed));
   }
   const u64 last = config.virt_base + l.mapped_pages * PAGE_SIZE - 1;
   if (last < config.virt_base || !addr_ok(last) || table_slot(last, 4) != table_slot(config.virt_base, 4)) {
@@ -165,6 +182,17 @@ std::vector<mfn_t> populate(machine& m, domain& d, u64 pages) {
   return p2m;
 }
 
+/// The pages that Xen gives every domain to share: shared_info and the first of its grant table.
+bool share_xens_pages(machine& m, domain& d) {
+  for (mfn_t* shared : {&d.shared_info, &d.grant_table}) {
+    const auto mfn = m.alloc_xenheap_page();
+    if (!mfn) return false;
+    share_xen_page_with_guest(m, d, *mfn);
+    *shared = *mfn;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::expected<start_info, std::string> build_domain(machine& m, const domain_config& config) {
@@ -180,10 +208,10 @@ std::expected<start_info, std::string> build_domain(machine& m, const domain_con
   if (d.privileged) d.iomem_caps = dom0_iomem_caps();
 
   const std::vector<mfn_t> p2m = populate(m, d, config.pages);
-  if (p2m.size() < config.pages) {
+  if (p2m.size() < config.pages || !share_xens_pages(m, d)) {
     m.remove_domain(d.domid);
-    return std::unexpected(
-        fmt::format("memory is short: {} of the domain's {} pages are free", p2m.size(), config.pages));
+    return std::unexpected(fmt::format(
+        "memory is short: {} pages are free, but the domain needs {} and 2 of Xen's heap", p2m.size(), config.pages));
   }
   m.current = d.vcpus[0].get();
   preemption* const schedule = m.preempt_by(nullptr);  // the builder restarts until it is done

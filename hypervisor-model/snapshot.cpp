@@ -51,8 +51,8 @@ void load_frames(machine& m, domain& d, mfn_t first, u64 frames, const frame_rec
   assert(first.n <= m.config().frames && frames <= m.config().frames - first.n);
   for (u64 n = first.n; n < first.n + frames; ++n) {
     page_info& pg = m.page({n});
+    pg.count_info = state.count_info;  // first: a frame of Xen's heap is none of the domain's memory
     set_owner(m, d, {n}, state.owner);
-    pg.count_info = state.count_info;
     pg.type_info = state.type_info;
     pg.aux = holds_table(state) ? state.aux : 0;
   }

@@ -79,6 +79,7 @@ void encode(const domain_config& config, wire::create_domain_request& message) {
   message.set_vcpus(config.vcpus);
   message.set_virt_base(config.virt_base);
   message.set_kernel_pages(config.kernel_pages);
+  message.set_initrd_bytes(config.initrd_bytes);
   message.set_vm_assist_writable_pagetables(config.vm_assist_writable_pagetables);
 }
 
@@ -93,6 +94,7 @@ decode_result<domain_config> decode(const wire::create_domain_request& message) 
                        .vcpus = message.vcpus(),
                        .virt_base = message.virt_base(),
                        .kernel_pages = message.kernel_pages(),
+                       .initrd_bytes = message.initrd_bytes(),
                        .vm_assist_writable_pagetables = message.vm_assist_writable_pagetables()};
 }
 

@@ -19,6 +19,7 @@ constexpr u64 dom_io_frames = 256;
 /// Xen keeps the frames after it to itself; guests get what follows.
 constexpr u64 first_heap_frame = 512;
 constexpr u64 ro_m2p_l3_frame = dom_io_frames;
+constexpr unsigned xen_virt_slot = 261;  ///< Xen itself; the directmap follows
 
 machine_config checked(const machine_config& config) {
   if (config.frames < frames_min || config.frames > frames_max) {
@@ -44,17 +45,21 @@ machine::machine(const machine_config& config)
   for (u64 n = 0; n < dom_io_frames; ++n) {
     frames_[n].owner = dom_io_->owner();
     frames_[n].count_info = PGC_allocated | 1;
+    frames_[n].type_info = PGT_writable_page | PGT_validated | 1;
   }
   constexpr u64 hypervisor_ro = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | PAGE_NX;
   xen_l4_slots[0] = make_pte({ro_m2p_l3_frame}, hypervisor_ro);
-  for (unsigned slot = 261; slot <= last_xen_slot; ++slot) {
-    xen_l4_slots[slot - first_xen_slot] = make_pte({ro_m2p_l3_frame + slot - 260}, PAGE_HYPERVISOR_RW);
+  // Slot 261 has Xen's code, so it may be executed; the directmap has a slot for each 512 GiB.
+  const u64 directmap_slots = (config_.frames * PAGE_SIZE + (u64{1} << 39) - 1) >> 39;
+  for (unsigned slot = xen_virt_slot; slot <= xen_virt_slot + directmap_slots; ++slot) {
+    const u64 flags = slot == xen_virt_slot ? PAGE_HYPERVISOR_RW & ~PAGE_NX : PAGE_HYPERVISOR_RW;
+    xen_l4_slots[slot - first_xen_slot] = make_pte({ro_m2p_l3_frame + slot - xen_virt_slot + 1}, flags);
   }
 }
 
 machine::~machine() = default;
 
-std::optional<mfn_t> machine::alloc_domheap_page(domain& d) {
+std::optional<mfn_t> machine::take_free_frame() {
   mfn_t mfn{free_list_};
   if (free_list_ != 0) {
     free_list_ = page(mfn).next;
@@ -64,7 +69,19 @@ std::optional<mfn_t> machine::alloc_domheap_page(domain& d) {
   } else {
     return std::nullopt;
   }
-  page_info& pg = page(mfn);
+  return mfn;
+}
+
+std::optional<mfn_t> machine::alloc_xenheap_page() {
+  const auto mfn = take_free_frame();
+  if (mfn) page(*mfn).count_info = page(*mfn).type_info = 0;
+  return mfn;
+}
+
+std::optional<mfn_t> machine::alloc_domheap_page(domain& d) {
+  const auto mfn = take_free_frame();
+  if (!mfn) return std::nullopt;
+  page_info& pg = page(*mfn);
   pg.owner = d.owner();
   set_type_info(pg, 0);
   set_count_info(pg, PGC_allocated | 1);
@@ -91,7 +108,7 @@ void machine::link(domain& d, page_info& pg) {
   pg.next = d.page_list;
   if (d.page_list != 0) frames_[d.page_list].prev = n;
   d.page_list = n;
-  ++d.tot_pages;
+  if (!(pg.count_info & PGC_xen_heap)) ++d.tot_pages;
 }
 
 void machine::unlink(domain& d, page_info& pg) {
@@ -101,7 +118,7 @@ void machine::unlink(domain& d, page_info& pg) {
     d.page_list = pg.next;
   }
   if (pg.next != 0) frames_[pg.next].prev = pg.prev;
-  --d.tot_pages;
+  if (!(pg.count_info & PGC_xen_heap)) --d.tot_pages;
 }
 
 void machine::adopt_page(domain& d, mfn_t mfn) {
@@ -158,7 +175,7 @@ void machine::remove_domain(domid_t domid) {
   assert(found != domains_.end());
   domain_relinquish_resources(**found);
   // Others may still reference some of its frames: then it stays, dying, until they are free (Xen's zombies).
-  std::erase_if(domains_, [](const auto& d) { return d->is_dying && d->tot_pages == 0; });
+  std::erase_if(domains_, [](const auto& d) { return d->is_dying && d->page_list == 0; });
 }
 
 void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {

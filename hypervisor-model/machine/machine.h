@@ -88,6 +88,8 @@ class machine {
   /// Gives a free frame to `d`: count 1, allocated, no type, zeroed. Nothing if memory is out. Frames that were never
   /// used before come in ascending order.
   std::optional<mfn_t> alloc_domheap_page(domain& d);
+  /// Takes a free frame for Xen itself: nobody's, zeroed. Nothing if memory is out.
+  std::optional<mfn_t> alloc_xenheap_page();
   /// Makes `d` the owner of a frame that nobody owns, whatever its counts: how a snapshot is loaded.
   void adopt_page(domain& d, mfn_t mfn);
   /// The last reference is gone: back to the heap.
@@ -182,6 +184,7 @@ class machine {
   std::vector<mfn_t> lost_references;
 
  private:
+  std::optional<mfn_t> take_free_frame();
   void print(const std::string& line);
   std::string current_name() const;
   void link(domain& d, page_info& pg);

@@ -17,14 +17,16 @@ struct machine_config {
 
 enum class domain_kind : u8 { dom0, domU };
 
-/// A domain to build. The builder lays it out as Xen's dom0 builder and the tools' domU builder do:
-/// kernel, page tables (mapped read-only), and everything rounded up to 4 MiB, from `virt_base` on.
+/// A domain to build. The builder lays it out as Xen's dom0 builder and the tools' domU builder do: kernel, initial
+/// ramdisk, p2m list, start_info, page tables (mapped read-only), stack, and everything rounded up to 4 MiB, from
+/// `virt_base` on.
 struct domain_config {
   domain_kind kind = domain_kind::dom0;
   u64 pages = 16384;  ///< frames of memory
   u32 vcpus = 1;
   u64 virt_base = 0xffffffff80000000;
-  u64 kernel_pages = 2048;  ///< frames mapped writable before start_info and the page tables: image, data and heap
+  u64 kernel_pages = 2048;  ///< frames from `virt_base` to the end of the kernel's image: code, data and heap
+  u64 initrd_bytes = 0;     ///< of the initial ramdisk
   bool vm_assist_writable_pagetables = true;
 };
 

@@ -77,6 +77,27 @@ TEST_P(domain_builder_test, the_mapping_is_rounded_up) {
   EXPECT_GE(info.mapped_pages, first_table_pfn() + info.nr_pt_frames + 128);
 }
 
+// The initial ramdisk lies between the kernel and the tables, which move by as many pages as it has, begun ones too.
+TEST_P(domain_builder_test, the_ramdisk_lies_before_the_tables) {
+  config.initrd_bytes = 3 * PAGE_SIZE + 1;
+  const start_info with_ramdisk = build_domain(m, config).value();
+  EXPECT_EQ(with_ramdisk.pt_base, info.pt_base + 4 * PAGE_SIZE);
+}
+
+// Xen shares shared_info and a page of grants, which are none of the domain's memory, and frees them with it.
+TEST_P(domain_builder_test, xen_shares_two_pages) {
+  guest view{m, domain_kind::domU, 0};
+  for (const mfn_t shared : {built().shared_info, built().grant_table}) {
+    EXPECT_EQ(view.state(shared), "1 writable|validated|1");
+    EXPECT_EQ(m.page(shared).count_info, PGC_allocated | PGC_xen_heap | 1);
+    EXPECT_EQ(m.gpfn_from_mfn(shared), INVALID_PFN.n);
+  }
+  EXPECT_EQ(built().tot_pages, config.pages);
+  const mfn_t shared_info = built().shared_info;
+  m.remove_domain(info.domid);
+  EXPECT_EQ(m.page(shared_info).owner, owner_none);
+}
+
 // The guest finds its pages where it was told: memory can be written, tables read and not written above L1.
 TEST_P(domain_builder_test, the_guest_can_use_its_mapping) {
   vcpu& v = *built().vcpus[0];
@@ -112,8 +133,20 @@ TEST(domain_builder_errors_test, impossible_domains) {
   EXPECT_FALSE(build_domain(m, {.pages = 3000, .vcpus = 65}));
   EXPECT_FALSE(build_domain(m, {.pages = 3000, .virt_base = 0xffff800000000000}));
   EXPECT_FALSE(build_domain(m, {.pages = 3000, .virt_base = 0x123}));
+  EXPECT_FALSE(build_domain(m, {.pages = 3000, .kernel_pages = 16, .initrd_bytes = ~u64{0}}));
   EXPECT_TRUE(m.domains().empty());
   EXPECT_EQ(describe(audit(m)), "");
+}
+
+// What dom0 maps is taken in one piece, whose size is a power of two: 3072 pages mapped need 4096, but not of a domU.
+TEST(domain_builder_errors_test, dom0_needs_one_piece) {
+  machine m({.frames = 1 << 14});
+  domain_config config{.kind = domain_kind::domU, .pages = 4095};
+  EXPECT_EQ(build_domain(m, config).value().mapped_pages, 3072u);
+  config.kind = domain_kind::dom0;
+  EXPECT_FALSE(build_domain(m, config));
+  config.pages = 4096;
+  EXPECT_EQ(build_domain(m, config).value().mapped_pages, 3072u);
 }
 
 }  // namespace

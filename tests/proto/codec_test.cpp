@@ -189,15 +189,15 @@ TEST(codec, set_up_survives_the_round_trip) {
   encode(info, info_message);
   EXPECT_EQ(decode(info_message), info);
 
-  const domain_config config{domain_kind::domU, 9, 64, 0xffff880000000000, 7, false};
+  const domain_config config{domain_kind::domU, 9, 64, 0xffff880000000000, 7, 8, false};
   wire::create_domain_request config_message;
   encode(config, config_message);
   const auto got = decode(config_message);
   ASSERT_TRUE(got);
-  EXPECT_EQ(std::tie(got->kind, got->pages, got->vcpus, got->virt_base, got->kernel_pages,
+  EXPECT_EQ(std::tie(got->kind, got->pages, got->vcpus, got->virt_base, got->kernel_pages, got->initrd_bytes,
                      got->vm_assist_writable_pagetables),
             std::tie(config.kind, config.pages, config.vcpus, config.virt_base, config.kernel_pages,
-                     config.vm_assist_writable_pagetables));
+                     config.initrd_bytes, config.vm_assist_writable_pagetables));
 
   for (const frame_state& state : {frame_state{~u64{0}, 1, domid_t{0}}, frame_state{2, 3, std::nullopt}}) {
     wire::frame_state state_message;
