@@ -14,7 +14,8 @@ namespace pvmmu::conform {
 namespace {
 
 /// The probe's own image on the model: no program sees it.
-constexpr u64 probe_pages = 3072;
+constexpr u64 probe_pages = 1024;
+constexpr u64 probe_kernel_pages = 16;
 constexpr u64 table_flags = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;
 constexpr u64 bytes_per_l2_entry = u64{1} << 21;
 
@@ -23,7 +24,7 @@ constexpr u64 bytes_per_l2_entry = u64{1} << 21;
 model_side::model_side(const lab::machine_facts& facts) : m_({.frames = facts.frames}) {
   m_.xen_l4_slots = facts.xen_l4_slots;
   m_.mmio_ro_ranges = facts.mmio_ro;
-  const auto built = xen::build_domain(m_, domain_config{.pages = probe_pages});
+  const auto built = xen::build_domain(m_, domain_config{.pages = probe_pages, .kernel_pages = probe_kernel_pages});
   if (!built) throw std::invalid_argument(built.error());
   probe_ = m_.find_domain(built->domid);
   probe_->iomem_caps = facts.dom0_iomem;
