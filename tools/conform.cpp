@@ -11,6 +11,7 @@
 #include "tools/conform/comparison.h"
 #include "tools/conform/generator.h"
 #include "tools/conform/model_side.h"
+#include "tools/conform/outcome_table.h"
 #include "tools/conform/shrink.h"
 #include "tools/progress.h"
 
@@ -48,7 +49,10 @@ class campaign {
         round.push_back(programs_.next());
         calls += round.back().calls.size();
       }
-      const auto result = conform::compare(real_, round, model_of, [&](const conform::outcome& o) {
+      const auto counting = [this](const lab::machine_facts& facts) {
+        return std::make_unique<conform::model_side>(facts, &outcomes_);
+      };
+      const auto result = conform::compare(real_, round, counting, [&](const conform::outcome& o) {
         calls_ += round[o.program].calls.size();
         bar.step(round[o.program].calls.size());
         if (!o.differs) return;
@@ -68,6 +72,7 @@ class campaign {
                  f.differs.model, f.program.calls.size(), small.calls.size());
     }
     for (const auto& d : shared_) fmt::print("{}: real {} | model {}\n", d.where, d.real, d.model);
+    fmt::print("{}", outcomes_.text(100));
     fmt::print("seed {}, {} boots of Xen {}\n", *options_.seed, boots_, real_.xen_version());
     fmt::print("{} calls, {} differ\n", calls_, differ_);
   }
@@ -91,6 +96,7 @@ class campaign {
   u64 boots_ = 0;
   u64 differ_ = 0;
   std::vector<found> found_;
+  conform::outcome_table outcomes_;
   std::vector<conform::difference> shared_;
 };
 

@@ -9,6 +9,7 @@
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
 #include "tools/conform/abi_call.h"
+#include "tools/conform/outcome_recorder.h"
 
 namespace pvmmu::conform {
 namespace {
@@ -21,7 +22,8 @@ constexpr u64 bytes_per_l2_entry = u64{1} << 21;
 
 }  // namespace
 
-model_side::model_side(const lab::machine_facts& facts) : m_({.frames = facts.frames}) {
+model_side::model_side(const lab::machine_facts& facts, outcome_table* outcomes)
+    : m_({.frames = facts.frames}), outcomes_(outcomes) {
   m_.xen_l4_slots = facts.xen_l4_slots;
   m_.mmio_ro_ranges = facts.mmio_ro;
   const auto built = xen::build_domain(m_, domain_config{.pages = probe_pages, .kernel_pages = probe_kernel_pages});
@@ -139,17 +141,22 @@ lab::answer model_side::make_call(const lab::call& c, const lab::placement& wher
                                   const std::vector<lab::answer>& earlier) {
   const names number{where, l4_before_, earlier};
   xen::vcpu& curr = *probe_->vcpus[0];
+  std::optional<outcome_recorder> recorder;
+  if (outcomes_) recorder.emplace(m_, *outcomes_);
   if (const auto* access = std::get_if<lab::memory_access>(&c)) {
-    const access_result r = xen::guest_access(m_, curr,
-                                              {.kind = static_cast<access_kind>(access->op),
-                                               .bytes = access->bytes,
-                                               .va = number(access->va),
-                                               .value = number(access->value),
-                                               .expected = number(access->expected)});
+    const access_request request{.kind = static_cast<access_kind>(access->op),
+                                 .bytes = access->bytes,
+                                 .va = number(access->va),
+                                 .value = number(access->value),
+                                 .expected = number(access->expected)};
+    const std::string_view name = recorder ? recorder->name_access(curr, request) : "";
+    const access_result r = xen::guest_access(m_, curr, request);
+    if (recorder) recorder->count_access(name, r);
     if (r.fault) return {.taken = lab::fault{14, r.error_code, r.cr2}};
     return {.value = access->op == probe::access_op::write ? 0 : r.value};
   }
   abi_call call{c, number};
+  if (recorder) recorder->begin(call.get());
   const long result = xen::do_hypercall(m_, curr, call.get());
   return call.answer(result);
 }

@@ -17,12 +17,14 @@
 namespace pvmmu::conform {
 
 class abi_call;
+class outcome_table;
 
 class model_side final : public subject {
  public:
   /// A machine of these facts, with a dom0 in the place of the probe and probe::foreign_domid beside it, and nothing in
   /// the frames that programs use.
-  explicit model_side(const lab::machine_facts& facts);
+  /// `outcomes`: counts what its programs come to.
+  explicit model_side(const lab::machine_facts& facts, outcome_table* outcomes = nullptr);
 
   /// As tests/conformance/probe/program.h says. The answer ends where the domain crashes.
   lab::program_answer run(const lab::program& p, const lab::placement& where) override;
@@ -51,6 +53,7 @@ class model_side final : public subject {
   std::array<pte_t, entries_per_table> l4_before_{};
   mfn_t window_l3_{};
   mfn_t window_l2_{};
+  outcome_table* outcomes_ = nullptr;
 };
 
 }  // namespace pvmmu::conform
