@@ -66,11 +66,17 @@ class campaign {
   }
 
   void report() const {
-    for (const found& f : found_) {
-      const lab::program small = shrink_it(f.program);
-      fmt::print("{}: real {} | model {}   ({} calls, shrunk to {})\n", f.differs.where, f.differs.real,
-                 f.differs.model, f.program.calls.size(), small.calls.size());
-    }
+    std::vector<lab::program> programs;
+    for (const found& f : found_) programs.push_back(f.program);
+    const std::vector<lab::program> small = conform::shrink(programs, [this](auto candidates, auto) {
+      std::vector<bool> shows(candidates.size());
+      conform::compare(real_, candidates, model_of,
+                       [&](const conform::outcome& o) { shows[o.program] = o.differs.has_value(); });
+      return shows;
+    });
+    for (std::size_t i = 0; i < found_.size(); ++i)
+      fmt::print("{}: real {} | model {}   ({} calls, shrunk to {})\n", found_[i].differs.where, found_[i].differs.real,
+                 found_[i].differs.model, programs[i].calls.size(), small[i].calls.size());
     for (const auto& d : shared_) fmt::print("{}: real {} | model {}\n", d.where, d.real, d.model);
     fmt::print("{}", outcomes_.text(100));
     fmt::print("seed {}, {} boots of Xen {}\n", *options_.seed, boots_, real_.xen_version());
@@ -79,15 +85,6 @@ class campaign {
   bool differ() const { return differ_ != 0; }
 
  private:
-  lab::program shrink_it(const lab::program& p) const {
-    return conform::shrink(p, [&](std::span<const lab::program> candidates) {
-      std::vector<bool> shows(candidates.size());
-      conform::compare(real_, candidates, model_of,
-                       [&](const conform::outcome& o) { shows[o.program] = o.differs.has_value(); });
-      return shows;
-    });
-  }
-
   const lab::lab& real_;
   const conform_options& options_;
   const context& ctx_;

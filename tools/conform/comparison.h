@@ -30,6 +30,18 @@ struct outcome {
   const std::optional<difference>& differs;
 };
 
+/// Programs that one boot of the real Xen has run, and what became of them.
+struct boot {
+  std::size_t first;  ///< index of programs[0] among all
+  std::span<const lab::program> programs;
+  lab::session session;
+};
+
+/// Runs all programs on the real Xen, in as many boots as it takes, and hands each to `take`, in order; the next one
+/// runs meanwhile. Throws lab_error.
+void run_boots(const lab::lab& real, std::span<const lab::program> programs,
+               const std::function<void(const boot&)>& take);
+
 struct comparison {
   u64 boots = 0;
   std::vector<difference> shared;  ///< in frames that all programs of a boot share

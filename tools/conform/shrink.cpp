@@ -1,108 +1,103 @@
 #include "tools/conform/shrink.h"
 
 #include <algorithm>
-#include <bit>
-#include <type_traits>
+#include <functional>
+#include <iterator>
+#include <utility>
+
+#include "tools/conform/reduction.h"
 
 namespace pvmmu::conform {
 namespace {
 
-using lab::program;
+/// One program on its way down. First it asks about every step alone, then about many at once of those that are
+/// possible alone; so a few questions take it to the bottom.
+class shrinking {
+ public:
+  explicit shrinking(lab::program p) : parts_(std::move(p)), keep_(parts_.all()), asked_(parts_.steps(keep_)) {}
 
-/// Calls fn with each list of a call whose entries can be dropped, and the claimed count that goes with it.
-template <class Call, class Fn>
-void for_lists(Call& call, Fn&& fn) {
-  const auto visit = [&](auto& c) {
-    using type = std::remove_cvref_t<decltype(c)>;
-    if constexpr (std::is_same_v<type, lab::mmu_update>) fn(c.ureqs, c.count);
-    if constexpr (std::is_same_v<type, lab::mmuext_op>) fn(c.uops, c.count);
-  };
-  std::visit(
-      [&](auto& c) {
-        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(c)>, lab::multicall>) {
-          fn(c.entries, c.nr_calls);
-          for (auto& entry : c.entries) std::visit(visit, entry);
-        } else {
-          visit(c);
-        }
-      },
-      call);
-}
+  /// What is asked now; nothing at the bottom.
+  const std::vector<step>& asked() const { return asked_; }
+  lab::program without(const step& s) const { return parts_.program_of(left_of(s)); }
+  lab::program smallest() const { return parts_.program_of(keep_); }
 
-template <class T>
-void drop(std::vector<T>& list, std::size_t from, std::size_t number) {
-  const auto first = list.begin() + static_cast<std::ptrdiff_t>(from);
-  list.erase(first, first + static_cast<std::ptrdiff_t>(number));
-}
-
-/// `p` without runs of `number` calls or contents.
-void without_runs(const program& p, std::size_t number, std::vector<program>& smaller) {
-  for (std::size_t i = 0; i + number <= p.calls.size(); i += number) {
-    smaller.push_back(p);
-    drop(smaller.back().calls, i, number);
+  /// shows[i]: without asked()[i] the program still shows it.
+  void decide(const std::vector<bool>& shows) {
+    std::vector<step> possible;
+    for (std::size_t i = 0; i < asked_.size(); ++i)
+      if (shows[i]) possible.push_back(std::move(asked_[i]));
+    std::ranges::stable_sort(possible, std::ranges::greater{}, &step::size);
+    if (possible.empty() && !combining_) {
+      asked_.clear();
+      return;
+    }
+    if (!possible.empty()) best_ = possible.front();
+    combining_ = !combining_ && possible.size() > 1;
+    if (!combining_) keep_ = left_of(best_);
+    asked_ = combining_ ? combinations(possible) : parts_.steps(keep_);
   }
-  for (std::size_t i = 0; i + number <= p.contents.size(); i += number) {
-    smaller.push_back(p);
-    drop(smaller.back().contents, i, number);
-  }
-}
 
-/// `p` without one entry of one batch.
-void without_entries(const program& p, std::vector<program>& smaller) {
-  for (std::size_t i = 0; i < p.calls.size(); ++i) {
-    std::size_t lists = 0;
-    lab::call copy = p.calls[i];
-    for_lists(copy, [&](auto& list, u32&) {
-      const std::size_t this_list = lists++;
-      if (list.size() < 2) return;
-      for (std::size_t entry = 0; entry < list.size(); ++entry) {
-        smaller.push_back(p);
-        std::size_t at = 0;
-        for_lists(smaller.back().calls[i], [&](auto& l, u32& count) {
-          if (at++ != this_list) return;
-          drop(l, entry, 1);
-          if ((count & ~MMU_UPDATE_PREEMPTED) != 0) --count;
-        });
-      }
-    });
+ private:
+  selection left_of(const step& s) const {
+    selection left = keep_;
+    for (const u32 part : s) left[part] = false;
+    return left;
   }
-}
 
-/// A multicall of one entry as that entry.
-void without_multicalls(const program& p, std::vector<program>& smaller) {
-  for (std::size_t i = 0; i < p.calls.size(); ++i) {
-    const auto* m = std::get_if<lab::multicall>(&p.calls[i]);
-    if (!m || m->entries.size() != 1) continue;
-    smaller.push_back(p);
-    smaller.back().calls[i] = std::visit([](const auto& c) -> lab::call { return c; }, m->entries[0]);
+  /// Of steps that are possible alone: the first few, the last few, and all but one.
+  static std::vector<step> combinations(const std::vector<step>& steps) {
+    std::vector<step> unions;
+    step first, last;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      unions.push_back(first = join(first, steps[i]));
+      unions.push_back(last = join(last, steps[steps.size() - 1 - i]));
+      step others;
+      for (std::size_t k = 0; k < steps.size(); ++k)
+        if (k != i) others = join(others, steps[k]);
+      unions.push_back(std::move(others));
+    }
+    std::ranges::sort(unions);
+    const auto repeated = std::ranges::unique(unions);
+    unions.erase(repeated.begin(), repeated.end());
+    return unions;
   }
-}
 
-std::vector<program> one_step_smaller(const program& p, std::size_t run) {
-  std::vector<program> smaller;
-  without_runs(p, run, smaller);
-  if (run == 1) {
-    without_entries(p, smaller);
-    without_multicalls(p, smaller);
+  static step join(const step& a, const step& b) {
+    step both;
+    std::ranges::set_union(a, b, std::back_inserter(both));
+    return both;
   }
-  return smaller;
-}
+
+  reduction parts_;
+  selection keep_;
+  std::vector<step> asked_;
+  step best_;  ///< the greatest that is known to be possible
+  bool combining_ = false;
+};
 
 }  // namespace
 
-program shrink(program p, const judge& shows) {
-  std::size_t run = std::bit_floor(std::max<std::size_t>({p.calls.size(), p.contents.size(), 1}));
-  while (run != 0) {
-    std::vector<program> smaller = one_step_smaller(p, run);
-    const std::vector<bool> still = shows(smaller);
-    const auto found = std::ranges::find(still, true);
-    if (found != still.end()) {
-      p = std::move(smaller[static_cast<std::size_t>(found - still.begin())]);
-    } else {
-      run /= 2;
+std::vector<lab::program> shrink(const std::vector<lab::program>& programs, const judge& shows) {
+  std::vector<shrinking> all(programs.begin(), programs.end());
+  while (true) {
+    std::vector<lab::program> candidates;
+    std::vector<std::size_t> of;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (const step& s : all[i].asked()) candidates.push_back(all[i].without(s));
+      of.resize(candidates.size(), i);
+    }
+    if (candidates.empty()) break;
+    const std::vector<bool> answers = shows(candidates, of);
+    auto next = answers.begin();
+    for (shrinking& one : all) {
+      const auto end = next + static_cast<std::ptrdiff_t>(one.asked().size());
+      if (next != end) one.decide({next, end});
+      next = end;
     }
   }
-  return p;
+  std::vector<lab::program> smallest;
+  for (const shrinking& one : all) smallest.push_back(one.smallest());
+  return smallest;
 }
 
 }  // namespace pvmmu::conform
