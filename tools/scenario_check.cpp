@@ -37,6 +37,8 @@ void scenario_checker::check() {
   if (all.domain().empty()) file_.fail(all, "domain", "a scenario needs a domain: expected domain { kind: DOM0 }");
   for (const auto& d : all.domain()) check_domain(d);
   if (all.step().empty()) file_.fail(all, "step", "a scenario needs a step: expected step { … }");
+  for (const auto& s : all.step())
+    if (s.has_alloc_frame()) all_frames_.insert(s.alloc_frame().name());
   for (const auto& s : all.step()) check_step(s);
 }
 
@@ -137,11 +139,11 @@ void scenario_checker::check_mm_step(const sc::step& s) {
     case sc::step::kMremap: check_mremap(s.mremap()); break;
     case sc::step::kWrite:
       check_mm(s.write(), s.write().mm(), true);
-      check_word(s.write(), s.write().va());
+      check_word_at(s.write(), s.write().va());
       break;
     case sc::step::kRead:
       check_mm(s.read(), s.read().mm(), true);
-      check_word(s.read(), s.read().va());
+      check_word_at(s.read(), s.read().va());
       break;
     default: break;
   }
@@ -195,7 +197,7 @@ void scenario_checker::check_range(const message& m, std::string_view field, u64
         fmt::format("bytes is {:#x}: expected whole pages, at least one, below {:#x}", bytes, end_of_user_space));
 }
 
-void scenario_checker::check_word(const message& m, u64 va) const {
+void scenario_checker::check_word_at(const message& m, u64 va) const {
   if (va % 8 != 0 || va >= end_of_user_space)
     file_.fail(m, "va", fmt::format("va is {:#x}: expected a multiple of 8 below {:#x}", va, end_of_user_space));
 }

@@ -33,24 +33,32 @@ class scenario_checker {
   void check_mm(const message& m, const std::string& mm, bool or_loaded) const;
   void check_mremap(const scenario::mremap& r) const;
   void check_range(const message& m, std::string_view field, u64 va, u64 bytes) const;
-  void check_word(const message& m, u64 va) const;
+  void check_word_at(const message& m, u64 va) const;
   template <class Region>
   void check_region(const Region& r) const;
 
-  // scenario_check_calls.cpp: frames, accesses, hypercalls, expectations
-  void check_alloc_frame(const scenario::alloc_frame& a);
+  // scenario_check_calls.cpp: accesses, hypercalls, expectations
   void check_access(const scenario::access& a) const;
   void check_hypercall(const scenario::hypercall& h) const;
   void check_request(const scenario::mmu_update::update_request& r) const;
   void check_op(const scenario::mmuext_op::one_op& op) const;
   void check_update_va_mapping(const scenario::update_va_mapping& u) const;
   void check_multicall(const scenario::multicall& m) const;
+  void check_raw(const scenario::raw& r) const;
+  void check_expect(const scenario::step& s, const scenario::expect& e) const;
+  void check_expected_calls(const scenario::expect& e) const;
+  void check_expected_frame(const scenario::frame_state& f) const;
+
+  // scenario_check_words.cpp: frames, addresses, entries, words
+  void check_alloc_frame(const scenario::alloc_frame& a);
+  void check_contents(const scenario::contents& c) const;
   void check_frame(const scenario::frame& f) const;
+  void check_frame_name(const scenario::frame& f) const;
   void check_table(const scenario::table_of& t) const;
   void check_entry(const scenario::entry& e) const;
   void check_address(const scenario::address& a) const;
-  void check_expect(const scenario::step& s, const scenario::expect& e) const;
-  void check_expected_calls(const scenario::expect& e) const;
+  void check_pte(const scenario::pte& p) const;
+  void check_word(const scenario::word& w) const;
 
   // both
   void check_enums(const message& m) const;
@@ -63,10 +71,12 @@ class scenario_checker {
   const scenario::domain* domain_ = nullptr;  ///< of the step being checked
   u32 domid_ = 0;
   u32 vcpu_ = 0;
-  std::set<std::pair<u32, std::string>> mms_;          ///< {domain, name}
-  std::map<std::pair<u32, u32>, std::string> loaded_;  ///< {domain, vcpu} → mm
-  std::set<u32> suspended_;                            ///< domains
-  std::set<std::string> frame_names_;
+  std::set<std::pair<u32, std::string>> mms_;                       ///< {domain, name}
+  std::map<std::pair<u32, u32>, std::string> loaded_;               ///< {domain, vcpu} → mm
+  std::set<u32> suspended_;                                         ///< domains
+  std::map<std::string, scenario::alloc_frame::beginning> frames_;  ///< of the steps so far
+  bool forward_ = false;                                            ///< names of frames that are taken later may occur
+  std::set<std::string> all_frames_;
 };
 
 }  // namespace pvmmu::tools

@@ -8,6 +8,7 @@
 
 #include "guest-pv/kernel_profile.h"
 #include "proto/abi/errno.h"
+#include "tools/lab/program.h"
 
 namespace pvmmu::tools {
 
@@ -18,6 +19,14 @@ constexpr long largest_errno = 4095;
 constexpr std::array<std::string_view, 9> call_names{
     "mmu_update",        "mmuext_op", "update_va_mapping", "update_va_mapping_otherdomain", "multicall", "set_gdt",
     "update_descriptor", "vm_assist", emulated_write_name};
+
+constexpr std::array<std::pair<std::string_view, u32>, 7> given_frames{{{"window_l1", probe::name_window_l1},
+                                                                        {"window_l2", probe::name_window_l2},
+                                                                        {"window_l3", probe::name_window_l3},
+                                                                        {"probe_l4", probe::name_probe_l4},
+                                                                        {"shared_info", probe::name_shared_info},
+                                                                        {"grant_table", probe::name_grant_table},
+                                                                        {"m2p", probe::name_m2p}}};
 
 }  // namespace
 
@@ -47,6 +56,18 @@ std::optional<repeated_name> parse_repeated_name(std::string_view text) {
     if (error != std::errc{} || end != number.end() || parsed.times == 0) return {};
   }
   return is_call_name(parsed.name) ? std::optional(parsed) : std::nullopt;
+}
+
+std::optional<u32> given_frame(std::string_view name) {
+  for (const auto& [known, number] : given_frames)
+    if (known == name) return number;
+  return {};
+}
+
+std::optional<std::string_view> given_frame_name(u32 number) {
+  for (const auto& [name, known] : given_frames)
+    if (known == number) return name;
+  return {};
 }
 
 std::string all_profile_names() {

@@ -28,6 +28,11 @@ struct repeated_name {
 };
 std::optional<repeated_name> parse_repeated_name(std::string_view text);
 
+/// The frames that a domain without a kernel finds by name ("window_l1"): their number in a conformance program
+/// (probe::frame_name), and back. Nothing for others.
+std::optional<u32> given_frame(std::string_view name);
+std::optional<std::string_view> given_frame_name(u32 number);
+
 /// "4.17, 4.18, …"
 std::string all_profile_names();
 

@@ -90,6 +90,7 @@ struct done_arg {
   state where = state::absent;
   u32 value = 0;         ///< in: what lies there (read by a continued call); out: what Xen wrote
   bool written = false;  ///< out: whether Xen wrote it
+  bool operator==(const done_arg&) const = default;
 };
 
 struct mmu_update_call {

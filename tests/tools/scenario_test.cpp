@@ -127,7 +127,7 @@ std::vector<bad_file> calls_that_cannot_be() {
   return {
       step("hypercall {}", "8", "a call"),
       step("access {}", "8", "an address"),
-      step("access { at {} }", "17", "va or frame"),
+      step("access { at {} }", "17", "va, frame, window"),
       step("access { at { va: 1 } bytes: 3 }", "30", "1, 2, 4 or 8"),
       step("access { at { va: 1 } kind: 4 }", "30", "READ, WRITE, XCHG, CMPXCHG"),
       step("access { at { frame {} } }", "22", "to say which"),

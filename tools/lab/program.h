@@ -50,6 +50,7 @@ constexpr word probe_l4_entry(u32 slot) { return {.kind = word_kind::l4_entry, .
 struct mmu_update_entry {
   word ptr;
   word val;
+  bool operator==(const mmu_update_entry&) const = default;
 };
 
 /// A list may be shorter than its count: what lies beyond it cannot be read.
@@ -59,6 +60,7 @@ struct mmu_update {
   bool null_list = false;
   done_arg pdone{};  ///< `where` and `value`, in
   u32 foreigndom = DOMID_SELF;
+  bool operator==(const mmu_update&) const = default;
 };
 
 struct mmuext_entry {
@@ -68,6 +70,7 @@ struct mmuext_entry {
   /// MULTI: `arg2` points to these bits; to memory that cannot be read if they are nothing. Other commands: not looked
   /// at.
   vcpumask_arg vcpumask{};
+  bool operator==(const mmuext_entry&) const = default;
 };
 
 struct mmuext_op {
@@ -76,6 +79,7 @@ struct mmuext_op {
   bool null_list = false;
   done_arg pdone{};
   u32 foreigndom = DOMID_SELF;
+  bool operator==(const mmuext_op&) const = default;
 };
 
 struct update_va_mapping {
@@ -85,28 +89,33 @@ struct update_va_mapping {
   bool mask_scope = false;               ///< the scope is a pointer to a mask:
   vcpumask_arg vcpumask{};               ///< its bits, or memory that cannot be read
   std::optional<domid_t> otherdomain{};  ///< update_va_mapping_otherdomain of this domain
+  bool operator==(const update_va_mapping&) const = default;
 };
 
 struct set_gdt {
   std::vector<word> frame_list{};
   bool null_list = false;
   u32 entries = 0;
+  bool operator==(const set_gdt&) const = default;
 };
 
 struct update_descriptor {
   word maddr;
   u64 desc = 0;
+  bool operator==(const update_descriptor&) const = default;
 };
 
 struct vm_assist {
   u32 cmd = 0;
   u32 type = 0;
+  bool operator==(const vm_assist&) const = default;
 };
 
 /// Any call, as words in guest memory: args may point to blobs. For memory_op, grant_table_op and what comes.
 struct blob {
   std::vector<word> words;
   bool out = false;  ///< report its words after the call
+  bool operator==(const blob&) const = default;
 };
 struct raw_call {
   u64 op = 0;
@@ -117,6 +126,7 @@ struct raw_call {
   std::optional<u32> adopt_blob{};
   u32 adopt_first = 0;
   u32 adopt_number = 0;
+  bool operator==(const raw_call&) const = default;
 };
 
 using simple_call =
@@ -126,6 +136,7 @@ struct multicall {
   std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
   u32 nr_calls = 0;
   bool null_list = false;
+  bool operator==(const multicall&) const = default;
 };
 
 /// A load or store by the guest's kernel, in the window or anywhere.
@@ -135,6 +146,7 @@ struct memory_access {
   word va{};
   word value{};
   word expected{};
+  bool operator==(const memory_access&) const = default;
 };
 
 using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist, raw_call,
@@ -147,6 +159,7 @@ struct program {
   u32 nr_adopted = 0;    ///< names beyond nr_frames that calls may give to frames
   std::vector<content> contents{};
   std::vector<call> calls{};
+  bool operator==(const program&) const = default;
 };
 
 // ---- answers

@@ -79,6 +79,7 @@ struct word {
   word_kind kind = word_kind::plain;
   u16 pad = 0;
   u32 index = 0;
+  bool operator==(const word&) const = default;
 };
 static_assert(sizeof(word) == 16);
 
@@ -107,6 +108,7 @@ struct content {
   u16 slot = 0;
   u16 nr = 1;
   word value;
+  bool operator==(const content&) const = default;
 };
 static_assert(sizeof(content) == 24);
 
