@@ -1,18 +1,18 @@
 // `pvmmu conform`: the same programs on the real Xen and on the model.
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tools/command.h"
-#include "tools/conform/comparison.h"
-#include "tools/conform/generator.h"
-#include "tools/conform/model_side.h"
-#include "tools/conform/outcome_table.h"
-#include "tools/conform/shrink.h"
+#include "tools/conform/only.h"
+#include "tools/conform/program_text.h"
+#include "tools/conform_report.h"
 #include "tools/progress.h"
 
 namespace pvmmu::tools {
@@ -21,97 +21,83 @@ namespace {
 struct conform_options {
   u64 hypercalls = 200'000;
   std::optional<u64> seed;
+  std::string only;
+  std::vector<std::string> files;
 };
 
-constexpr u64 programs_a_round = 12'000;
-constexpr std::size_t most_shown = 10;
-
-std::unique_ptr<conform::subject> model_of(const lab::machine_facts& facts) {
-  return std::make_unique<conform::model_side>(facts);
+conform::named_program read_program(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) throw input_error(fmt::format("{}: a file with a program is expected, but it cannot be read", path));
+  std::ostringstream text;
+  text << in.rdbuf();
+  auto program = conform::parse_program(text.str(), path);
+  if (!program) throw input_error(program.error());
+  if (program->title.empty()) program->title = path;
+  return std::move(*program);
 }
 
-struct found {
-  lab::program program;
-  conform::difference differs;
-};
+void save(const std::string& path, const conform::finding& f) {
+  std::ofstream out(path);
+  out << conform::print_program(f.program, fmt::format("the model differs at {}: real {}, model {}", f.differs.where,
+                                                       f.differs.real, f.differs.model));
+  if (!out.flush()) throw std::runtime_error(fmt::format("{} cannot be written", path));
+}
 
-class campaign {
- public:
-  campaign(const lab::lab& real, const conform_options& options, const context& ctx)
-      : real_(real), options_(options), ctx_(ctx), programs_(*options.seed) {}
+void check_files(const lab::lab& real, const conform_options& options, conform_report& report) {
+  for (const std::string& path : options.files) report.programs.push_back(read_program(path));
+  report.checked = conform::check(real, report.programs, conform::make_model);
+}
 
-  void run() {
-    progress bar("comparing", options_.hypercalls, ctx_.shows_progress());
-    while (calls_ < options_.hypercalls) {
-      std::vector<lab::program> round;
-      u64 calls = calls_;
-      while (calls < options_.hypercalls && round.size() < programs_a_round) {
-        round.push_back(programs_.next());
-        calls += round.back().calls.size();
-      }
-      const auto counting = [this](const lab::machine_facts& facts) {
-        return std::make_unique<conform::model_side>(facts, &outcomes_);
-      };
-      const auto result = conform::compare(real_, round, counting, [&](const conform::outcome& o) {
-        calls_ += round[o.program].calls.size();
-        bar.step(round[o.program].calls.size());
-        if (!o.differs) return;
-        ++differ_;
-        if (found_.size() < most_shown) found_.push_back({round[o.program], *o.differs});
-      });
-      boots_ += result.boots;
-      differ_ += result.shared.size();
-      for (const conform::difference& d : result.shared) shared_.push_back(d);
-    }
+void run_campaign(const lab::lab& real, const conform_options& options, const context& ctx, conform_report& report) {
+  const u64 seed = options.seed ? *options.seed : std::random_device{}();
+  report.seed = seed;
+  ctx.say("seed {}", seed);
+  {
+    progress bar("comparing", options.hypercalls, ctx.shows_progress());
+    report.campaign =
+        conform::run_campaign(real, {.hypercalls = options.hypercalls, .seed = seed, .only = options.only},
+                              [&](u64 calls) { bar.step(calls); });
   }
-
-  void report() const {
-    std::vector<lab::program> programs;
-    for (const found& f : found_) programs.push_back(f.program);
-    const std::vector<lab::program> small = conform::shrink(programs, [this](auto candidates, auto) {
-      std::vector<bool> shows(candidates.size());
-      conform::compare(real_, candidates, model_of,
-                       [&](const conform::outcome& o) { shows[o.program] = o.differs.has_value(); });
-      return shows;
-    });
-    for (std::size_t i = 0; i < found_.size(); ++i)
-      fmt::print("{}: real {} | model {}   ({} calls, shrunk to {})\n", found_[i].differs.where, found_[i].differs.real,
-                 found_[i].differs.model, programs[i].calls.size(), small[i].calls.size());
-    for (const auto& d : shared_) fmt::print("{}: real {} | model {}\n", d.where, d.real, d.model);
-    fmt::print("{}", outcomes_.text(100));
-    fmt::print("seed {}, {} boots of Xen {}\n", *options_.seed, boots_, real_.xen_version());
-    fmt::print("{} calls, {} differ\n", calls_, differ_);
+  for (std::size_t i = 0; i < report.campaign.found.size(); ++i) {
+    report.saved.push_back(fmt::format("conform-{}-{}.textproto", seed, i + 1));
+    save(report.saved.back(), report.campaign.found[i]);
   }
-  bool differ() const { return differ_ != 0; }
+}
 
- private:
-  const lab::lab& real_;
-  const conform_options& options_;
-  const context& ctx_;
-  conform::generator programs_;
-  u64 calls_ = 0;
-  u64 boots_ = 0;
-  u64 differ_ = 0;
-  std::vector<found> found_;
-  conform::outcome_table outcomes_;
-  std::vector<conform::difference> shared_;
-};
+void conform_command(const conform_options& options, context& ctx) {
+  const lab::lab real{{.probe = PVMMU_PROBE}};
+  conform_report report{.xen_version = real.xen_version(), .seed = {}};
+  options.files.empty() ? run_campaign(real, options, ctx, report) : check_files(real, options, report);
+  write_result(ctx.json ? report_json(report) : report_text(report));
+  if (report.differ() != 0 || report.unmet() != 0) ctx.status = exit_status::finding;
+}
 
 }  // namespace
 
 void add_conform_command(CLI::App& app, context& ctx) {
   auto options = std::make_shared<conform_options>();
   CLI::App* command = app.add_subcommand("conform", "Hold the model against the real Xen, call for call");
-  command->add_option("--hypercalls", options->hypercalls, "How many calls, at least")->capture_default_str();
-  command->add_option("--seed", options->seed, "Which programs; default: new ones every time");
-  command->callback([options, &ctx] {
-    if (!options->seed) options->seed = std::random_device{}();
-    const lab::lab real{{.probe = PVMMU_PROBE}};
-    campaign c{real, *options, ctx};
-    c.run();
-    c.report();
-    if (c.differ()) ctx.status = exit_status::finding;
-  });
+  command->footer(
+      "Boots Debian's Xen in QEMU, with a guest that runs programs of calls, and runs the same programs on the model.\n"
+      "Without files: random programs. Each difference is shrunk and saved as a file that runs again.\n"
+      "Example: pvmmu conform --hypercalls 20000 --seed 1\n"
+      "         pvmmu conform examples/refusals.textproto\n"
+      "Needs qemu-system-x86_64, and once a Debian archive; without them the exit status is 3.");
+  auto* hypercalls = command->add_option("--hypercalls", options->hypercalls, "How many calls, at least")
+                         ->capture_default_str()
+                         ->check(CLI::PositiveNumber)
+                         ->type_name("N");
+  auto* seed =
+      command->add_option("--seed", options->seed, "Which programs; default: others every time")->type_name("S");
+  const auto names = conform::call_names();
+  auto* only = command->add_option("--only", options->only, "Calls of one kind, and the pins that they need")
+                   ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+                   ->type_name("OP");
+  command->add_option("FILE", options->files, "Programs: scenarios of a DOM0 in which no kernel runs")
+      ->excludes(hypercalls)
+      ->excludes(seed)
+      ->excludes(only);
+  command->callback([options, &ctx] { conform_command(*options, ctx); });
 }
 
 }  // namespace pvmmu::tools

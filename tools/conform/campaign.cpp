@@ -1,0 +1,71 @@
+#include "tools/conform/campaign.h"
+
+#include "tools/conform/generator.h"
+#include "tools/conform/model_side.h"
+#include "tools/conform/only.h"
+#include "tools/conform/shrink.h"
+
+namespace pvmmu::conform {
+namespace {
+
+/// Programs that are made and held in memory at a time: about a boot's.
+constexpr std::size_t programs_a_round = 12'000;
+/// Shrinking costs boots, and the tenth difference tells no more than the fifth.
+constexpr std::size_t most_found = 5;
+
+std::vector<lab::program> next_round(generator& programs, const campaign_options& options, u64 calls) {
+  std::vector<lab::program> round;
+  while (calls < options.hypercalls && round.size() < programs_a_round) {
+    lab::program p = programs.next();
+    if (!options.only.empty()) keep_only(p, options.only);
+    calls += p.calls.size();
+    round.push_back(std::move(p));
+  }
+  return round;
+}
+
+std::vector<finding> shrink_all(const lab::lab& real, const std::vector<lab::program>& programs) {
+  const std::vector<lab::program> small = shrink(programs, [&](std::span<const lab::program> candidates, auto) {
+    std::vector<bool> shows(candidates.size());
+    compare(real, candidates, make_model, [&](const outcome& o) { shows[o.program] = o.differs.has_value(); });
+    return shows;
+  });
+  std::vector<finding> found;
+  compare(real, small, make_model, [&](const outcome& o) {
+    found.push_back({small[o.program], o.real, o.model, o.differs.value_or(difference{})});
+  });
+  return found;
+}
+
+}  // namespace
+
+std::unique_ptr<subject> make_model(const lab::machine_facts& facts) { return std::make_unique<model_side>(facts); }
+
+campaign_report run_campaign(const lab::lab& real, const campaign_options& options,
+                             const std::function<void(u64)>& progress) {
+  campaign_report report;
+  generator programs{options.seed};
+  std::vector<lab::program> differing;
+  const subject_maker counting = [&](const lab::machine_facts& facts) {
+    return std::make_unique<model_side>(facts, &report.outcomes);
+  };
+  while (report.calls < options.hypercalls) {
+    const std::vector<lab::program> round = next_round(programs, options, report.calls);
+    const comparison c = compare(real, round, counting, [&](const outcome& o) {
+      const lab::program& p = round[o.program];
+      report.calls += p.calls.size();
+      progress(p.calls.size());
+      if (!o.differs) return;
+      ++report.differ;
+      if (differing.size() < most_found) differing.push_back(p);
+    });
+    report.programs += round.size();
+    report.boots += c.boots;
+    report.differ += c.shared.size();
+    report.shared.insert(report.shared.end(), c.shared.begin(), c.shared.end());
+  }
+  if (!differing.empty()) report.found = shrink_all(real, differing);
+  return report;
+}
+
+}  // namespace pvmmu::conform
