@@ -20,6 +20,7 @@ class auditor {
   void check_table(mfn_t mfn, const reference_sum& sum);
   void check_lifecycle(mfn_t mfn, const reference_sum& sum);
   void check_free_frames(const recount& seen);
+  void check_dying(const domain& d);
   void check_xens_slots(mfn_t root);
   bool is_xens_own(const page_info& pg) const;
   void walk_writable(mfn_t table, unsigned level);
@@ -87,8 +88,26 @@ void auditor::check_lifecycle(mfn_t mfn, const reference_sum& sum) {
     find("I10", mfn, "allocated with count {} and owner {:#x}", pg.ref_count(), pg.owner);
   }
   if (sum.listed && pg.ref_count() == 0) find("I10", mfn, "on a page list with count 0");
-  if (pg.owner == owner_none && (pg.ref_count() != 0 || pg.type_count() != 0)) {
+  const bool is_free = (pg.count_info & PGC_state) == PGC_state_free;
+  if (pg.owner == owner_none && (pg.ref_count() != 0 || pg.type_count() != 0 || (!is_free && pg.type_info != 0))) {
     find("I10", mfn, "nobody's, but count {:016x}, type {:016x}", pg.count_info, pg.type_info);
+  }
+  if (pg.owner != owner_none && pg.ref_count() != 0 && !m_.page_owner(pg)) {
+    find("I11", mfn, "count {:016x}, but its owner {:#x} is gone", pg.count_info, pg.owner);
+  }
+}
+
+/// A domain that has ended keeps the frames that others still refer to, and holds nothing itself.
+void auditor::check_dying(const domain& d) {
+  for (u32 n = d.page_list; n != 0; n = m_.page({n}).next) {
+    const page_info& pg = m_.page({n});
+    const bool table = table_level(pg.type_info) != 0 && pg.type_count() != 0;
+    if (table || (pg.count_info & PGC_allocated) || (pg.type_info & PGT_pinned))
+      find("I11", {n}, "d{} has ended, but count {:016x}, type {:016x}", d.domid, pg.count_info, pg.type_info);
+  }
+  for (const auto& v : d.vcpus) {
+    for (const mfn_t held : {v->guest_table, v->guest_table_user})
+      if (held.n != 0) find("I11", held, "d{}v{} has ended, but holds it", d.domid, v->id);
   }
 }
 
@@ -120,7 +139,8 @@ void auditor::check_xens_slots(mfn_t root) {
   const domain* const owner = m_.page_owner(m_.page(root));
   for (unsigned slot = first_xen_slot; slot <= last_xen_slot; ++slot) {
     const pte_t entry = m_.words(root)[slot];
-    const pte_t expected = slot == perdomain_slot && owner ? owner->perdomain_l4e : m_.xen_l4_slots[slot - first_xen_slot];
+    const pte_t expected =
+        slot == perdomain_slot && owner ? owner->perdomain_l4e : m_.xen_l4_slots[slot - first_xen_slot];
     const bool no_m2p = slot == 256 && entry == 0;
     const bool right = slot == 258 ? present(entry) && pte_mfn(entry) == root : entry == expected || no_m2p;
     if (!right) find("I12", root, "Xen's slot {} is {:016x}", slot, entry);
@@ -153,6 +173,7 @@ std::vector<audit_finding> auditor::run() {
   for (const auto& [mfn, sum] : seen.sums()) check_frame(mfn, sum);
   check_free_frames(seen);
   for (const auto& d : m_.domains()) {
+    if (d->is_dying) check_dying(*d);
     for (const auto& v : d->vcpus) {
       for (const mfn_t root : {v->guest_table, v->guest_table_user}) {
         if (root.n == 0) continue;

@@ -14,6 +14,7 @@
 #include <random>
 
 #include "hypervisor-model/audit.h"
+#include "hypervisor-model/audit_transitions.h"
 #include "tools/conform/generator.h"
 #include "tools/conform/model_side.h"
 
@@ -80,7 +81,7 @@ schedule by_seed(u64 seed, u64 period) {
 /// Preempts by a schedule, and audits at the end of every piece of a call.
 class supervisor : public xen::preemption, public event_sink {
  public:
-  supervisor(xen::machine& m, schedule s) : m_(m), schedule_(std::move(s)) {
+  supervisor(xen::machine& m, schedule s) : m_(m), transitions_(m), schedule_(std::move(s)) {
     m_.preempt_by(this);
     m_.listen(this);
   }
@@ -93,16 +94,23 @@ class supervisor : public xen::preemption, public event_sink {
 
   bool check() override { return schedule_.preempts(checks++); }
   void on_event(const event& e) override {
+    transitions_.on_event(e);
     if (e.kind != event_kind::call_end || !unsound.empty()) return;
-    for (const xen::audit_finding& f : xen::audit(m_))
-      unsound += fmt::format("{} mfn {:#x}: {}\n", f.invariant, f.mfn.n, f.text);
+    note(xen::audit(m_));
+    note(transitions_.findings());
   }
 
   u64 checks = 0;
   std::string unsound;  ///< what the first audit found that found something
 
  private:
+  void note(const std::vector<xen::audit_finding>& findings) {
+    for (const xen::audit_finding& f : findings)
+      unsound += fmt::format("{} mfn {:#x}: {}\n", f.invariant, f.mfn.n, f.text);
+  }
+
   xen::machine& m_;
+  xen::transition_audit transitions_;
   schedule schedule_;
 };
 

@@ -93,6 +93,17 @@ TEST_F(audit_test, lifecycle) {
   EXPECT_TRUE(with(d0.info({511}).count_info, u64{1}).contains("I10"));
 }
 
+// I10: a frame that was taken from its owner, and keeps a type.
+TEST_F(audit_test, stolen_frames) {
+  EXPECT_EQ(with(d0.info({511}).type_info, PGT_seg_desc_page | PGT_validated), set{"I10"});
+}
+
+// I11: a frame whose owner is no more; and an ended domain that holds frames, tables and roots.
+TEST_F(audit_test, teardown) {
+  EXPECT_TRUE(with(d0.info(t.data).owner, owner_of(77)).contains("I11"));
+  EXPECT_TRUE(with(d0.d.is_dying, true).contains("I11"));
+}
+
 // I12: Xen's slots, and the root of a vCPU.
 TEST_F(audit_test, roots) {
   EXPECT_EQ(with(d0.word(t.l4, 258), make_pte(t.l3, table_flags)), set{"I12"});
