@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "guest-pv/channel_client.h"
@@ -15,6 +16,18 @@ class journal_writer final : public event_sink {
  public:
   /// What happens from now on is of this step; nullptr: kept in no journal.
   void start_step(step_log* step) { step_ = step; }
+  /// While this lives, what happens is kept in no journal.
+  class pause {
+   public:
+    explicit pause(journal_writer& writer) : writer_(writer), step_(std::exchange(writer.step_, nullptr)) {}
+    ~pause() { writer_.step_ = step_; }
+    pause(const pause&) = delete;
+    pause& operator=(const pause&) = delete;
+
+   private:
+    journal_writer& writer_;
+    step_log* step_;
+  };
 
   /// An act is over; the events heard since the last one are its own. It is kept where it says something: calls, traps,
   /// faults, whatever caused an event, and what the scenario itself does.

@@ -19,7 +19,11 @@ struct name_resolver {
   std::function<mfn_t(const scenario::frame&)> frame;
   std::function<u64(const scenario::address&)> address;
   std::function<mfn_t(const scenario::table_of&)> table;
+  std::function<u64(const scenario::word&)> word;  ///< but for an entry, an address and a frame: those are above
 };
+
+u64 resolve(const scenario::pte& p, const name_resolver& names);
+u64 resolve(const scenario::word& w, const name_resolver& names);
 
 /// A call and the lists that it points to.
 class raw_call {

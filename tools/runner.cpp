@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "proto/abi/errno.h"
+#include "tools/lab/program.h"
 #include "tools/raw_call.h"
 #include "tools/scenario_names.h"
 #include "tools/step_outcome.h"
@@ -49,6 +50,7 @@ class runner {
     }
     client_.listen(&writer_);
     for (const auto& d : all.domain()) build(d, override);
+    take_bare_frames();
   }
 
   journal run(progress* bar) {
@@ -70,6 +72,39 @@ class runner {
       file_.fail(spec, {}, fmt::format("the kernel cannot start: {}", e.what()));
     }
     journal_.domains.push_back(domains_.back()->description());
+  }
+
+  /// Where no kernel runs, frames begin with what they hold before the first step: they may lead to each other.
+  void take_bare_frames() {
+    const auto each = [&](auto&& visit) {
+      for (const auto& step : file_.content().step())
+        if (bare_domain* bare = domains_.at(step.domain())->bare(); bare && step.has_alloc_frame())
+          visit(step, step.alloc_frame(), *bare);
+    };
+    each([&](const sc::step&, const sc::alloc_frame& a, bare_domain& bare) {
+      if (a.begins() == a.ADOPTED) return;
+      const auto mfn = a.begins() == a.UNTOUCHED ? bare.take_untouched() : bare.take_mapped();
+      if (!mfn) file_.fail(a, {}, "the domain has no frame left for this one");
+      frames_[a.name()] = *mfn;
+      journal_.frame_names[mfn->n] = a.name();
+    });
+    each([&](const sc::step& step, const sc::alloc_frame& a, bare_domain& bare) {
+      for (const auto& c : a.contents()) fill(step, c, bare);
+      if (a.begins() == a.UNMAPPED) bare.unmap(frames_.at(a.name()));
+    });
+  }
+
+  void fill(const sc::step& step, const sc::contents& c, bare_domain& bare) {
+    const name_resolver names = resolver(step, *domains_.at(step.domain()));
+    u64 value = c.value();
+    try {
+      if (c.has_pte()) value = resolve(c.pte(), names);
+      if (c.has_word()) value = resolve(c.word(), names);
+    } catch (const unresolved& u) {
+      file_.fail(c, {}, fmt::format("expected {}, got {}", u.what.expected, u.what.got));
+    }
+    for (u32 slot = c.slot(); slot < c.slot() + (c.has_count() ? c.count() : 1); ++slot)
+      bare.write(frames_.at(step.alloc_frame().name()), slot, value);
   }
 
   void run_step(const sc::step& step) {
@@ -98,8 +133,9 @@ class runner {
 
   void judge(const sc::step& step, running_domain& d, const step_outcome& outcome, step_log& log) {
     if (contents_only_) return judge_contents(file_, step, outcome, log);
-    const frame_lookup frames{.resolve = [&](const sc::frame& f) { return frame(f, step, d); },
-                              .query = [&](mfn_t mfn) { return query(mfn); }};
+    const frame_lookup frames{.names = resolver(step, d),
+                              .query = [&](mfn_t mfn) { return query(mfn); },
+                              .read = [&](mfn_t mfn) { return client_.read_table(mfn); }};
     judge_step(file_, step, outcome, frames, log);
   }
 
@@ -130,9 +166,16 @@ class runner {
   // ---- raw steps
 
   void hypercall_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    refuse_raw(step.hypercall());
     const name_resolver names = resolver(step, d);
     raw_call call(step.hypercall(), names);
     if (!d.xen().call(step.vcpu(), call.call(), {})) crashed(outcome);
+  }
+
+  void refuse_raw(const sc::hypercall& h) const {
+    if (h.has_raw())
+      throw missing(h.raw(), "a call that the model knows by name", "a raw one: `pvmmu conform` runs it");
+    for (const auto& call : h.multicall().call()) refuse_raw(call);
   }
 
   void access_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
@@ -142,6 +185,7 @@ class runner {
   }
 
   void alloc_frame_step(const sc::step& step, running_domain& d) {
+    if (d.bare()) return;  // taken at the start
     const auto mfn = d.alloc_frame();
     if (!mfn) throw missing(step.alloc_frame(), "a free frame", "the kernel has none left");
     frames_[step.alloc_frame().name()] = *mfn;
@@ -227,12 +271,13 @@ class runner {
   name_resolver resolver(const sc::step& step, running_domain& d) {
     return {.frame = [&](const sc::frame& f) { return frame(f, step, d); },
             .address = [&](const sc::address& a) { return address(a, step, d); },
-            .table = [&](const sc::table_of& t) { return table(t, step, d); }};
+            .table = [&](const sc::table_of& t) { return table(t, step, d); },
+            .word = [&](const sc::word& w) { return word(w); }};
   }
 
   mfn_t frame(const sc::frame& f, const sc::step& step, running_domain& d) {
     switch (f.which_case()) {
-      case sc::frame::kName: return frames_.at(f.name());
+      case sc::frame::kName: return frame_named(f);
       case sc::frame::kMfn: return {f.mfn()};
       case sc::frame::kTable: return table(f.table(), step, d);
       case sc::frame::kPfn:
@@ -244,15 +289,44 @@ class runner {
     }
   }
 
+  mfn_t frame_named(const sc::frame& f) {
+    if (const auto known = frames_.find(f.name()); known != frames_.end()) return known->second;
+    const auto given = given_frame(f.name());
+    if (!given || *given > probe::name_probe_l4)
+      throw missing(f, "a frame that a run on the model alone has", fmt::format("\"{}\"", f.name()));
+    const journal_writer::pause unseen(writer_);
+    return bare(f).window_table(*given - probe::name_window_l1 + 1);  // in this order: L1, L2, L3, and the L4
+  }
+
+  /// What only the calls of a conformance program need.
+  u64 word(const sc::word& w) {
+    if (w.has_probe_l4_entry()) return bare(w).l4_entry(w.probe_l4_entry());
+    throw missing(w, "a word that a run on the model alone can have", "one of a raw call");
+  }
+
   mfn_t table(const sc::table_of& t, const sc::step& step, running_domain& d) {
     if (const auto mfn = d.table_of(step.vcpu(), t.level(), t.va(), t.mm())) return *mfn;
     throw missing(t, fmt::format("an L{} table on the way to {:#x}", t.level(), t.va()), "none");
   }
 
   u64 address(const sc::address& a, const sc::step& step, running_domain& d) {
-    if (!a.has_frame()) return a.va() + a.offset();
+    if (a.has_va()) return a.va() + a.offset();
+    if (a.has_word()) return resolve(a.word(), resolver(step, d)) + a.offset();
+    if (!a.has_frame()) return window(a) + a.offset();
     if (const auto va = d.kernel_va(frame(a.frame(), step, d))) return *va + a.offset();
     throw missing(a, "a frame that the domain's kernel has mapped", "one that it has not");
+  }
+
+  /// What is unreadable lies behind the window.
+  u64 window(const sc::address& a) {
+    const journal_writer::pause unseen(writer_);
+    return bare(a).window_va() + (u64{a.has_window() ? a.window() : entries_per_table} << PAGE_SHIFT);
+  }
+
+  /// The domain whose window is meant: the first, in which no kernel runs.
+  bare_domain& bare(const google::protobuf::Message& m) {
+    if (bare_domain* first = domains_.front()->bare()) return *first;
+    throw missing(m, "a first domain without a kernel", "one with a kernel");
   }
 
   unresolved missing(const google::protobuf::Message& m, std::string expected, std::string got) const {

@@ -37,7 +37,10 @@ running_domain::running_domain(guest::channel_client& client, journal_writer& wr
   for (u64 i = 0; i < info_.nr_pt_frames; ++i) tables.push_back(*l4 + i);
   const auto states = client.query_frames(tables);
   for (std::size_t i = 0; i < tables.size(); ++i) writer.know_type(tables[i], states[i].type_info);
-  if (!spec.has_kernel()) return;
+  if (!spec.has_kernel()) {
+    bare_.emplace(client, *xen_, info_, config_.kernel_pages);
+    return;
+  }
   kernel_ = std::make_unique<guest::kernel>(*xen_, info_, config_of(spec.kernel(), info_.vcpus, override));
   xen_->follow_log([this] { return kernel_->messages(); });
   kernel_->boot();
@@ -99,8 +102,7 @@ std::optional<u64> running_domain::kernel_va(mfn_t mfn) const {
 
 std::optional<mfn_t> running_domain::alloc_frame() {
   if (kernel_) return pfn_to_mfn(kernel_->alloc_page());
-  if (next_free_pfn_ == config_.kernel_pages) return {};
-  return pfn_to_mfn({next_free_pfn_++});
+  return bare_->take_mapped();
 }
 
 }  // namespace pvmmu::tools

@@ -10,6 +10,7 @@
 
 #include "guest-pv/guest_stopped.h"
 #include "guest-pv/kernel.h"
+#include "tools/bare_domain.h"
 #include "tools/journal_writer.h"
 
 namespace pvmmu::tools {
@@ -50,6 +51,8 @@ class running_domain {
   std::optional<u64> kernel_va(mfn_t mfn) const;
   /// A zeroed frame that the kernel has mapped writable; nothing if there is none left.
   std::optional<mfn_t> alloc_frame();
+  /// nullptr where a kernel runs.
+  bare_domain* bare() { return bare_ ? &*bare_ : nullptr; }
 
   std::optional<guest::guest_stopped::reason> stopped;  ///< nothing runs here any more
 
@@ -63,7 +66,7 @@ class running_domain {
   std::unique_ptr<guest::kernel> kernel_;
   std::map<std::string, guest::mm*> mms_;
   std::map<vcpu_id_t, std::string> loaded_;
-  u64 next_free_pfn_ = 0;  ///< of a domain without a kernel
+  std::optional<bare_domain> bare_;
 };
 
 }  // namespace pvmmu::tools

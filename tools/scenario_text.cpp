@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "proto/abi/types.h"
@@ -51,6 +52,8 @@ class layout {
   static std::vector<std::string> fields(const pb::Message& m, std::size_t indent) {
     std::vector<const pb::FieldDescriptor*> set;
     m.GetReflection()->ListFields(m, &set);
+    // What is expected comes after what is done.
+    std::ranges::stable_partition(set, [](const auto* f) { return f->name() != "expect"; });
     std::vector<std::string> parts;
     for (const auto* f : set) {
       const int count = f->is_repeated() ? m.GetReflection()->FieldSize(m, f) : 1;

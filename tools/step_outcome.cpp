@@ -45,7 +45,7 @@ class judge {
   void all(const frame_lookup& frames) {
     for (const auto& e : step_.expect()) {
       own_call(e);
-      own_access(e);
+      own_access(e, frames.names);
       if (e.call_size() != 0) call_sequence(e);
       entries_and_flushes(e);
       for (const auto& f : e.frame()) frame(f, frames);
@@ -62,7 +62,7 @@ class judge {
 
   void contents() {
     for (const auto& e : step_.expect())
-      if (e.has_value() && step_.has_read()) value(e);
+      if (e.has_value() && step_.has_read()) value(e, e.value());
   }
 
  private:
@@ -109,18 +109,20 @@ class judge {
     compare(e, "entry_result", fmt::format("{}", fmt::join(expected, ", ")), fmt::format("{}", fmt::join(got, ", ")));
   }
 
-  void own_access(const sc::expect& e) {
-    if (e.has_value()) value(e);
+  void own_access(const sc::expect& e, const name_resolver& names) {
+    if (e.has_value()) value(e, e.value());
+    if (e.has_value_word()) value(e, resolve(e.value_word(), names));
     const act* a = own_act();
     if (!e.has_guest_fault() || a == nullptr) return;
     const auto& f = e.guest_fault();
-    if (!a->outcome.fault) return found(e, "guest_fault", "guest_fault", "a #PF", "none");
+    if (!a->outcome.fault) return found(e, "guest_fault", "guest_fault", "a fault", "none");
     if (f.has_va()) compare(f, "va", number(f.va()), number(a->outcome.cr2));
+    if (f.has_at()) compare(f, "at", number(names.address(f.at())), number(a->outcome.cr2));
     if (f.has_error_code()) compare(f, "error_code", number(f.error_code()), number(a->outcome.error_code));
   }
 
-  void value(const sc::expect& e) {
-    compare(e, "value", fmt::format("{:#x}", e.value()),
+  void value(const sc::expect& e, u64 expected) {
+    compare(e, "value", fmt::format("{:#x}", expected),
             outcome_.value ? fmt::format("{:#x}", *outcome_.value) : "nothing was read");
   }
 
@@ -266,7 +268,7 @@ class judge {
 
   void frame(const sc::frame_state& f, const frame_lookup& frames) {
     static constexpr std::array types{"NONE", "L1", "L2", "L3", "L4", "SEG_DESC", "SHARED", "WRITABLE"};
-    const mfn_t mfn = frames.resolve(f.frame());
+    const mfn_t mfn = frames.names.frame(f.frame());
     const frame_state got = frames.query(mfn);
     const auto flag = [](bool b) { return std::string(b ? "true" : "false"); };
     if (f.has_type()) compare(f, "type", types.at(static_cast<std::size_t>(f.type())), types.at(got.type_info >> 61));
@@ -276,8 +278,20 @@ class judge {
     if (f.has_pinned()) compare(f, "pinned", flag(f.pinned()), flag((got.type_info & xen::PGT_pinned) != 0));
     if (f.has_validated())
       compare(f, "validated", flag(f.validated()), flag((got.type_info & xen::PGT_validated) != 0));
+    if (f.has_allocated())
+      compare(f, "allocated", flag(f.allocated()), flag((got.count_info & xen::PGC_allocated) != 0));
+    if (f.contents_size() != 0) contents(f, frames.read(mfn), frames.names);
     if (f.has_lowest_type_count())
       compare(f, "lowest_type_count", number(f.lowest_type_count()), number(lowest_type_count(mfn, got)));
+  }
+
+  void contents(const sc::frame_state& f, const table_contents& got, const name_resolver& names) {
+    for (const auto& c : f.contents()) {
+      const u64 expected = c.has_pte() ? resolve(c.pte(), names) : c.has_word() ? resolve(c.word(), names) : c.value();
+      for (u32 slot = c.slot(); slot < c.slot() + (c.has_count() ? c.count() : 1); ++slot)
+        if (got[slot] != expected)
+          found(c, "", fmt::format("slot {}", slot), fmt::format("{:#x}", expected), fmt::format("{:#x}", got[slot]));
+    }
   }
 
   u64 lowest_type_count(mfn_t mfn, const frame_state& after) const {

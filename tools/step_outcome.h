@@ -7,6 +7,7 @@
 #include "guest-pv/guest_stopped.h"
 #include "proto/abi/frame_state.h"
 #include "tools/journal.h"
+#include "tools/raw_call.h"
 
 namespace pvmmu::tools {
 
@@ -20,8 +21,9 @@ struct step_outcome {
 
 /// What expectations about frames ask after the step.
 struct frame_lookup {
-  std::function<mfn_t(const scenario::frame&)> resolve;
+  name_resolver names;
   std::function<frame_state(mfn_t)> query;
+  std::function<table_contents(mfn_t)> read;
 };
 
 /// Thrown where a scenario names something that does not exist when it runs.

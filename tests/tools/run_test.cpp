@@ -70,6 +70,76 @@ INSTANTIATE_TEST_SUITE_P(examples, every_example, testing::ValuesIn(all_examples
   return name;
 });
 
+std::vector<std::string> all_conformance_programs() {
+  std::vector<std::string> paths;
+  for (const auto& file : std::filesystem::directory_iterator(PVMMU_SOURCE_DIR "/tests/conformance/programs"))
+    if (file.path().extension() == ".textproto") paths.push_back(file.path());
+  std::ranges::sort(paths);
+  return paths;
+}
+
+class every_conformance_program : public testing::TestWithParam<std::string> {};
+
+// What the real Xen was seen to do, a run on the model shows too, with all of its explanations.
+TEST_P(every_conformance_program, runs_as_expected) {
+  connection server("");
+  EXPECT_EQ(findings_of(run_scenario(scenario_file::read(GetParam()), server)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, every_conformance_program, testing::ValuesIn(all_conformance_programs()),
+                         [](const auto& param) { return std::filesystem::path(param.param).stem().string(); });
+
+// Without a kernel, frames begin as they are wanted, and lead to frames that are taken after them.
+TEST(run, frames_begin_as_they_are_wanted) {
+  const journal j = run_text(R"(
+    domain { kind: DOM0 }
+    step { alloc_frame { name: "l1" begins: UNMAPPED contents { slot: 2 count: 3 pte { frame { name: "data" } flag: PRESENT } } } }
+    step { alloc_frame { name: "data" } }
+    step { alloc_frame { name: "new" begins: UNTOUCHED } }
+    step {
+      hypercall { mmuext_op { op { cmd: MMUEXT_PIN_L1_TABLE frame { name: "l1" } } } }
+      expect {
+        result: 0
+        entries_validated: 3
+        frame { frame { name: "l1" } type: L1 count: 2 allocated: true contents { slot: 1 value: 0 } }
+        frame { frame { name: "data" } type: WRITABLE type_count: 1 count: 5 }
+        frame { frame { name: "new" } type: NONE validated: false count: 1 }
+      }
+    })");
+  EXPECT_EQ(findings_of(j), "");
+}
+
+// The window's pages are empty until something is mapped there, and its tables have names.
+TEST(run, has_a_window) {
+  const journal j = run_text(R"(
+    domain { kind: DOM0 }
+    step { alloc_frame { name: "data" begins: UNMAPPED contents { slot: 1 value: 0x1234 } } }
+    step { access { at { window: 3 } } expect { guest_fault { at { window: 3 } error_code: 0 } } }
+    step { hypercall { update_va_mapping { at { window: 3 } pte { frame { name: "data" } flag: [PRESENT, RW] } } } }
+    step {
+      access { kind: XCHG at { window: 3 offset: 8 } value_word { mfn { name: "window_l1" } value: 1 } }
+      expect { value: 0x1234 frame { frame { name: "window_l1" } type: L1 type_count: 1 count: 2 } }
+    }
+    step {
+      access { at { window: 3 offset: 8 } }
+      expect {
+        value_word { mfn { name: "window_l1" } value: 1 }
+        frame { frame { name: "data" } contents { slot: 1 word { mfn { name: "window_l1" } value: 1 } } }
+        frame { frame { name: "window_l3" } contents { slot: 0 word { pte { frame { name: "window_l2" } flag: [PRESENT, RW, USER, ACCESSED, DIRTY] } } } }
+        frame { frame { name: "probe_l4" } type: L4 pinned: true }
+      }
+    })");
+  EXPECT_EQ(findings_of(j), "");
+}
+
+// What only the real machine has is not made up.
+TEST(run, says_what_it_cannot_run) {
+  EXPECT_THAT(findings_of(run_text("domain {} step { hypercall { raw { op: 24 } } }")),
+              testing::HasSubstr("a call that the model knows by name"));
+  EXPECT_THAT(findings_of(run_text("domain {} step { hypercall { mmuext_op { op { frame { name: \"m2p\" } } } } }")),
+              testing::HasSubstr("a frame that a run on the model alone has"));
+}
+
 // The report of the move shows the call, its entry, the kernel function behind it and the count that changed.
 TEST(report, shows_what_the_move_changed) {
   connection server("");
@@ -138,6 +208,8 @@ std::vector<wrong_expectation> wrong_expectations() {
       {flush + "expect { " + frame + "pinned: true } }", "pinned", "false"},
       {flush + "expect { " + frame + "validated: false } }", "validated", "true"},
       {flush + "expect { " + frame + "lowest_type_count: 0 } }", "lowest_type_count", "1"},
+      {flush + "expect { " + frame + "allocated: false } }", "allocated", "true"},
+      {flush + "expect { " + frame + "contents { slot: 5 value: 1 } } }", "slot 5", "0x0"},
       {"hypercall { multicall { call { unknown: 99 } } }", "failed call", "-ENOSYS"},
       {"hypercall { multicall { call { unknown: 99 } } } expect { entry_result: 0 }", "entry_result", "-ENOSYS"},
       {"write { va: 0 value: 5 } expect { frame { frame { mapped_at: 0 } type: L1 } }", "type", "WRITABLE"},
@@ -148,6 +220,8 @@ std::vector<wrong_expectation> wrong_expectations() {
       {"access { at { frame { name: \"f\" } } } expect { guest_fault {} }", "guest_fault", "none"},
       {"access { at { va: 0x5000 } } expect { guest_fault { va: 1 } }", "va", "0x5000"},
       {"access { at { va: 0x5000 } } expect { guest_fault { error_code: 7 } }", "error_code", "0"},
+      {"access { at { va: 0x5000 } } expect { guest_fault { at { va: 8 } } }", "at", "0x5000"},
+      {"access { at { frame { name: \"f\" } } } expect { value_word { mfn { name: \"f\" } } }", "value", "0x0"},
       {flush + "expect { frame { frame { mapped_at: 0x5000 } } }", "frame", "none"},
       {flush + "expect { frame { frame { table { level: 1 va: 0x40000000 } } } }", "table_of", "none"},
   };

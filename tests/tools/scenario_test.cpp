@@ -123,6 +123,39 @@ std::vector<bad_file> steps_that_cannot_be() {
 }
 INSTANTIATE_TEST_SUITE_P(steps, bad_scenario, testing::ValuesIn(steps_that_cannot_be()));
 
+/// Line 2 of a file whose domain has no kernel, and a frame "a" that is not mapped.
+bad_file bare_step(const std::string& body, const std::string& column, const std::string& expected) {
+  return {"domain {} step { alloc_frame { name: \"a\" begins: UNMAPPED } }\nstep { " + body + " }", "2:" + column,
+          expected};
+}
+
+std::vector<bad_file> frames_and_words_that_cannot_be() {
+  return {
+      step("alloc_frame { name: \"x\" begins: UNMAPPED }", "32", "domain 0 has a kernel"),
+      step("alloc_frame { name: \"x\" contents { value: 1 } }", "32", "domain 0 has a kernel"),
+      step("access { at { window: 1 } }", "22", "has no window"),
+      step("access { at { frame { name: \"window_l1\" } } }", "30", "no frame \"window_l1\""),
+      bare_step("alloc_frame { name: \"probe_l4\" }", "22", "exists already"),
+      bare_step("alloc_frame { name: \"x\" begins: UNTOUCHED contents { value: 1 } }", "50", "expected no contents"),
+      bare_step("alloc_frame { name: \"x\" contents { slot: 512 value: 1 } }", "43", "expected 0 to 511"),
+      bare_step("alloc_frame { name: \"x\" contents { slot: 510 count: 3 value: 1 } }", "53", "expected 1 to 2"),
+      bare_step("alloc_frame { name: \"x\" contents { slot: 5 } }", "32", "value, pte or word"),
+      bare_step("alloc_frame { name: \"x\" contents { pte { frame { name: \"y\" } } } }", "57", "no frame \"y\""),
+      bare_step("access { at { frame { name: \"a\" } } }", "22", "\"a\" is not mapped"),
+      bare_step("access { at { window: 512 } }", "22", "expected 0 to 511"),
+      bare_step("access { at { word { probe_l4_entry: 512 } } }", "29", "expected 0 to 511"),
+      bare_step("access { at { va: 1 } expected: 1 expected_word {} }", "30", "given twice"),
+      bare_step("hypercall { raw { arg {} arg {} arg {} arg {} arg {} arg {} } }", "61", "at most five"),
+      bare_step("hypercall { raw { adopt_blob: 0 } }", "26", "expected the number of a blob"),
+      bare_step("hypercall { raw { blob {} adopt_blob: 0 } }", "20", "a name to begin with"),
+      bare_step("hypercall { set_gdt { frame { name: \"a\" } word {} } }", "50", "given twice"),
+      bare_step("hypercall { mmuext_op { op { high_cmd: 3 } } }", "37", "expected 2147483648"),
+      bare_step("hypercall { update_va_mapping { at { va: 1 } flags: 1 scope: ALL } }", "53",
+                "flags hold flush and scope"),
+  };
+}
+INSTANTIATE_TEST_SUITE_P(words, bad_scenario, testing::ValuesIn(frames_and_words_that_cannot_be()));
+
 std::vector<bad_file> calls_that_cannot_be() {
   return {
       step("hypercall {}", "8", "a call"),

@@ -79,11 +79,8 @@ void program_reader::read_step(const sc::step& s) {
   }
   if (s.domain() != 0) file_.fail(s, "domain", "the other domain lends frames only: expected steps of domain 0");
   if (s.vcpu() != 0) file_.fail(s, "vcpu", "a conformance program runs on vCPU 0");
-  call_index_.push_back(static_cast<u32>(to_.program.calls.size()));
-  if (s.has_hypercall())
-    add_call(s, hypercall(s.hypercall()));
-  else
-    add_call(s, access(s.access()));
+  add_call(s, s.has_hypercall() ? hypercall(s.hypercall()) : access(s.access()));
+  call_index_.push_back(static_cast<u32>(to_.program.calls.size() - 1));
 }
 
 void program_reader::map_frame(const sc::step& s) {

@@ -63,5 +63,70 @@ step {
 )");
 }
 
+std::string complaint(const std::string& text) {
+  const auto p = parse_program(text, "f");
+  return p ? "" : p.error();
+}
+
+// What a run may say and a conformance program may not is refused with its place, and with what was expected.
+TEST(program_text, refuses_what_the_probe_cannot_do) {
+  using testing::HasSubstr;
+  using testing::StartsWith;
+  const std::string frame = "domain {} step { alloc_frame { name: \"a\" begins: UNMAPPED } }\n";
+  const auto refused = [&](const std::string& text, const std::string& place, const std::string& expected) {
+    EXPECT_THAT(complaint(text), testing::AllOf(StartsWith("f:" + place + ": "), HasSubstr(expected)));
+  };
+  refused("domain { kind: DOMU } step { alloc_frame { name: \"a\" } }", "1:10", "is a DOM0");
+  refused("domain { kernel { profile: \"6.1\" } } step { alloc_frame { name: \"a\" } }", "1:10", "no kernel runs");
+  refused(frame + "step { hypercall { mmuext_op { op { frame { pfn: 3 } } } } }", "2:37",
+          "expected name, mfn or table");
+  refused(frame + "step { access { at { va: 8 } mode: USER } }", "2:30", "expected KERNEL");
+  refused("domain {} domain {}\nstep { alloc_frame { name: \"a\" } }", "1:11", "is a DOMU");
+  refused("domain {} domain { kind: DOMU }\nstep { domain: 1 alloc_frame { name: \"a\" } }", "2:18",
+          "begins: UNMAPPED");
+  refused("domain {} domain { kind: DOMU }\nstep { domain: 1 access { at { va: 8 } } }", "2:8", "lends frames only");
+  refused(frame + "step { access { at { word { earlier_high { call: 0 } } } } }", "2:44", "before this one");
+  refused("domain {} step { alloc_frame { name: \"a\" } }\nstep { access { at { window: 511 } } }", "2:22",
+          "expected 0 to 510");
+  refused(frame + "step { hypercall { multicall { call { multicall {} } } } }", "2:39", "a multicall in a multicall");
+}
+
+// A frame that a scenario wants mapped is mapped in the window, by a call of its own.
+TEST(program_text, maps_frames_that_a_scenario_wants_mapped) {
+  const named_program p = parsed(
+      "domain {} step { alloc_frame { name: \"a\" } }\n"
+      "step { access { kind: WRITE at { frame { name: \"a\" } offset: 16 } value: 5 } }");
+  ASSERT_EQ(p.program.calls.size(), 2u);
+  EXPECT_EQ(std::get<lab::update_va_mapping>(p.program.calls[0]).va, lab::window_va(511));
+  EXPECT_EQ(std::get<lab::memory_access>(p.program.calls[1]).va, lab::window_va(511, 16));
+}
+
+// What is expected is known by its bits, and by the names of the program.
+TEST(program_text, knows_what_is_expected) {
+  const named_program p = parsed(R"(
+    domain {}
+    step { alloc_frame { name: "a" begins: UNMAPPED } }
+    step {
+      note: "refused"
+      hypercall { mmuext_op { op { cmd: MMUEXT_PIN_L1_TABLE frame { name: "a" } } done_value: 7 } }
+      expect { error: "-EINVAL" done_not_written: true }
+      expect { frame { frame { name: "a" } type: L2 type_count: 1 pinned: false count: 3 contents { slot: 4 value: 9 } } }
+    }
+    step { access { at { window: 0 } } expect { guest_fault { vector: 13 at { window: 0 } } } })");
+  EXPECT_EQ(p.notes.at(0), "refused");
+  const expectation& pin = p.expected.at(0);
+  EXPECT_EQ(pin.where, "f:4:5");
+  EXPECT_EQ(pin.result, -22);
+  EXPECT_EQ(pin.done, 7u);
+  ASSERT_EQ(pin.frames.size(), 1u);
+  EXPECT_EQ(pin.frames[0].type_info, xen::PGT_l2_page_table | 1);
+  EXPECT_EQ(pin.frames[0].type_mask, xen::PGT_type_mask | xen::PGT_count_mask | xen::PGT_pinned);
+  EXPECT_EQ(pin.frames[0].count_info, 3u);
+  EXPECT_EQ(pin.frames[0].contents.at(0).value, lab::plain(9));
+  const expected_fault fault = p.expected.at(1).fault.value();
+  EXPECT_EQ(fault.vector, 13);
+  EXPECT_EQ(fault.cr2, lab::window_va(0));
+}
+
 }  // namespace
 }  // namespace pvmmu::conform
