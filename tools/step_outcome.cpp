@@ -278,6 +278,8 @@ class judge {
     if (f.has_pinned()) compare(f, "pinned", flag(f.pinned()), flag((got.type_info & xen::PGT_pinned) != 0));
     if (f.has_validated())
       compare(f, "validated", flag(f.validated()), flag((got.type_info & xen::PGT_validated) != 0));
+    if (f.has_non_coherent())
+      compare(f, "non_coherent", flag(f.non_coherent()), flag((got.type_info & xen::PGT_non_coherent) != 0));
     if (f.has_allocated())
       compare(f, "allocated", flag(f.allocated()), flag((got.count_info & xen::PGC_allocated) != 0));
     if (f.contents_size() != 0) contents(f, frames.read(mfn), frames.names);

@@ -34,7 +34,7 @@ LAYERS = [
     (r"guest-pv/", r"proto/abi/|guest-pv/(?!channel_client\.h|xen/)", ("fmt",)),
     # The lab hands programs to its probe, which runs on the real Xen; what both say is written beside the probe.
     (r"tools/lab/", r"(proto|hypervisor-model|tools)/|tests/conformance/probe/", ("fmt", POSIX)),
-    (r"tools/conform", r"(proto|hypervisor-model|tools)/|tests/conformance/probe/|[a-z]+\.pb\.h",
+    (r"tools/conform/", r"(proto|hypervisor-model|tools)/|tests/conformance/probe/|[a-z]+\.pb\.h",
      ("fmt", PROTOBUF, "CLI", POSIX)),
     (r"tools/", r"(proto|hypervisor-model|guest-pv|tools)/|[a-z]+\.pb\.h", ("fmt", ASIO, PROTOBUF, "CLI", POSIX)),
     (r"tests/", r"", ("fmt", ASIO, PROTOBUF, "CLI", POSIX, "gtest", "gmock", "benchmark")),

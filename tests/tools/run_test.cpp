@@ -209,6 +209,7 @@ std::vector<wrong_expectation> wrong_expectations() {
       {flush + "expect { " + frame + "validated: false } }", "validated", "true"},
       {flush + "expect { " + frame + "lowest_type_count: 0 } }", "lowest_type_count", "1"},
       {flush + "expect { " + frame + "allocated: false } }", "allocated", "true"},
+      {flush + "expect { " + frame + "non_coherent: true } }", "non_coherent", "false"},
       {flush + "expect { " + frame + "contents { slot: 5 value: 1 } } }", "slot 5", "0x0"},
       {"hypercall { multicall { call { unknown: 99 } } }", "failed call", "-ENOSYS"},
       {"hypercall { multicall { call { unknown: 99 } } } expect { entry_result: 0 }", "entry_result", "-ENOSYS"},

@@ -162,6 +162,7 @@ expected_frame program_reader::frame_state(const sc::frame_state& f) const {
   if (f.has_type_count()) wants(to.type_info, to.type_mask, xen::PGT_count_mask, f.type_count() & xen::PGT_count_mask);
   if (f.has_pinned()) wants_flag(to.type_info, to.type_mask, xen::PGT_pinned, f.pinned());
   if (f.has_validated()) wants_flag(to.type_info, to.type_mask, xen::PGT_validated, f.validated());
+  if (f.has_non_coherent()) wants_flag(to.type_info, to.type_mask, xen::PGT_non_coherent, f.non_coherent());
   if (f.has_count()) wants(to.count_info, to.count_mask, xen::PGC_count_mask, f.count() & xen::PGC_count_mask);
   if (f.has_allocated()) wants_flag(to.count_info, to.count_mask, xen::PGC_allocated, f.allocated());
   for (const auto& c : f.contents()) to.contents.push_back(contents(to.frame, c));

@@ -133,6 +133,7 @@ void program_writer::write_frames_at_the_end(sc::expect& to) const {
     f.set_type_count(page.type_info & xen::PGT_count_mask);
     f.set_count(page.count_info & xen::PGC_count_mask);
     if ((page.type_info & xen::PGT_pinned) != 0) f.set_pinned(true);
+    if ((page.type_info & xen::PGT_non_coherent) != 0) f.set_non_coherent(true);
   }
 }
 

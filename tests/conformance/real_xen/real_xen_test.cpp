@@ -30,6 +30,7 @@ std::vector<named_program> programs_of(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".textproto") paths.push_back(entry.path());
+  paths.emplace_back(PVMMU_SOURCE_DIR "/examples/refusals.textproto");  // the one example without a kernel
   std::ranges::sort(paths);
   std::vector<named_program> programs;
   for (const auto& path : paths) {
