@@ -38,8 +38,10 @@ conform::named_program read_program(const std::string& path) {
 
 void save(const std::string& path, const conform::finding& f) {
   std::ofstream out(path);
-  out << conform::print_program(f.program, fmt::format("the model differs at {}: real {}, model {}", f.differs.where,
-                                                       f.differs.real, f.differs.model));
+  const std::string title =
+      fmt::format("the model differs at {}: real {}, model {}", f.differs.where, f.differs.real, f.differs.model);
+  const conform::seen real{.answer = f.real};
+  out << conform::print_program(f.program, title, &real);
   if (!out.flush()) throw std::runtime_error(fmt::format("{} cannot be written", path));
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/conform/abi_call.h"
 #include "tools/conform/difference.h"
 
@@ -31,8 +33,9 @@ class judgement {
   void say(const std::string& where, const std::string& what) { lines_.push_back(where + ": " + what); }
 
   void judge_answer(const expectation& e, const lab::answer& a) {
-    const bool met = (e.fault ? judge_fault(*e.fault, a) : !a.taken) && (!e.result || *e.result == a.result) &&
-                     (!e.done || e.done == a.done) && (!e.value || number_(*e.value) == a.value) && judge_entries(e, a);
+    const bool met = (e.fault ? judge_fault(*e.fault, a) : !a.taken) &&
+                     (e.result ? *e.result == a.result : a.result >= 0) && (!e.done || e.done == a.done) &&
+                     (!e.value || number_(*e.value) == a.value) && judge_entries(e, a);
     if (!met) say(e.where, fmt::format("not as expected: {}", describe(a)));
   }
 
@@ -42,9 +45,9 @@ class judgement {
   }
 
   static bool judge_entries(const expectation& e, const lab::answer& a) {
-    if (e.entry_results.empty()) return true;
     std::vector<s64> results;
     for (const lab::entry_answer& entry : a.entries) results.push_back(entry.result);
+    if (e.entry_results.empty()) return std::ranges::all_of(results, [](s64 r) { return r >= 0; });
     return results == e.entry_results;
   }
 

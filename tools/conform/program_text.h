@@ -21,10 +21,11 @@ namespace pvmmu::conform {
 
 std::expected<named_program, std::string> parse_program(const std::string& text, std::string file_name);
 
-/// What the real Xen made of a program: printed as what is expected of it.
+/// What the real Xen made of a program: printed as what is expected of it. Without its memory nothing is expected of
+/// frames.
 struct seen {
   const lab::program_answer& answer;
-  const lab::memory_image& memory;
+  const lab::memory_image* memory = nullptr;
 };
 std::string print_program(const lab::program& p, std::string_view title, const seen* real = nullptr);
 

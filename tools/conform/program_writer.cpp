@@ -111,7 +111,7 @@ void program_writer::write_answer(std::size_t i, sc::step& to) const {
         named(a.value), [&](u64 v) { e.set_value(v); }, [&] { return e.mutable_value_word()->mutable_pte(); },
         [&] { return e.mutable_value_word(); });
   }
-  if (i + 1 == program_.calls.size()) write_frames_at_the_end(e);
+  if (real_->memory && i + 1 == program_.calls.size()) write_frames_at_the_end(e);
   if (e.ByteSizeLong() == 0) to.clear_expect();
 }
 
@@ -126,7 +126,7 @@ void program_writer::write_result(s64 result, sc::expect& to) const {
 void program_writer::write_frames_at_the_end(sc::expect& to) const {
   const word_writer words(program_);
   for (u32 i = 0; i < program_.nr_frames; ++i) {
-    const xen::page_info page = real_->memory.frame(*real_->answer.frame(i));
+    const xen::page_info page = real_->memory->frame(*real_->answer.frame(i));
     sc::frame_state& f = *to.add_frame();
     words.frame(i, *f.mutable_frame());
     f.set_type(static_cast<sc::frame_state::frame_type>(page.type_info >> 61));

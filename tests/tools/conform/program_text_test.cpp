@@ -128,5 +128,36 @@ TEST(program_text, knows_what_is_expected) {
   EXPECT_EQ(fault.cr2, lab::window_va(0));
 }
 
+// What the real Xen answered is printed as what is expected: results, the count that it wrote, faults, words with
+// names.
+TEST(program_text, expects_what_was_seen) {
+  lab::program p{.nr_frames = 1};
+  p.calls.push_back(lab::mmu_update{.ureqs = {{lab::entry_of(0, 0), lab::plain(0)}},
+                                    .count = 1,
+                                    .pdone = {.where = done_arg::state::writable, .value = 1}});
+  p.calls.push_back(lab::memory_access{.va = lab::window_va(0)});
+  p.calls.push_back(lab::memory_access{.va = lab::window_va(1)});
+  p.calls.push_back(lab::multicall{.entries = {lab::vm_assist{}}, .nr_calls = 1});
+  p.calls.push_back(lab::vm_assist{});
+  lab::program_answer real;
+  real.how = lab::program_answer::state::crashed;
+  real.frames = {mfn_t{0x1234}};
+  real.calls.resize(4);
+  real.calls[0] = {.result = -16, .done = 0};
+  real.calls[1].value = 0x1234067;
+  real.calls[2].taken = lab::fault{.vector = 13, .error_code = 5};
+  real.calls[3].entries = {{.result = -22}};
+  const seen run{.answer = real};
+  const named_program back = parsed(print_program(p, "", &run));
+  EXPECT_TRUE(back.program == p);
+  EXPECT_EQ(back.expected[0].result, -16);
+  EXPECT_EQ(back.expected[0].done, 0u);
+  EXPECT_EQ(back.expected[1].value, lab::pte_to(0, 0x67));
+  EXPECT_EQ(back.expected[2].fault.value().vector, 13);
+  EXPECT_EQ(back.expected[2].fault.value().error_code, 5u);
+  EXPECT_EQ(back.expected[3].entry_results, std::vector<s64>{-22});
+  EXPECT_TRUE(back.expected[4].crashes);
+}
+
 }  // namespace
 }  // namespace pvmmu::conform
