@@ -21,24 +21,6 @@ boot run_some(const lab::lab& real, std::span<const lab::program> all, std::size
   return b;
 }
 
-void compare_boot(const boot& b, const subject_maker& make_subject, const std::function<void(const outcome&)>& take,
-                  comparison& result) {
-  const std::unique_ptr<subject> model = make_subject(b.session.facts);
-  std::vector<lab::program_answer> answers;
-  for (std::size_t i = 0; i < b.programs.size(); ++i)
-    answers.push_back(model->run(b.programs[i], b.session.answers[i]));
-  bool crashed = false;
-  for (std::size_t i = 0; i < b.programs.size(); ++i) {
-    const lab::program_answer& real = b.session.answers[i];
-    crashed |= real.how == state::crashed;
-    take({b.first + i, real, answers[i], compare(real, *b.session.memory, answers[i], *model)});
-  }
-  ++result.boots;
-  if (crashed) return;  // mid-way, the shared frames are in nobody's final state
-  if (auto d = compare_shared(b.session.answers[b.programs.size() - 1], *b.session.memory, *model))
-    result.shared.push_back(std::move(*d));
-}
-
 }  // namespace
 
 void run_boots(const lab::lab& real, std::span<const lab::program> programs,
@@ -56,10 +38,28 @@ void run_boots(const lab::lab& real, std::span<const lab::program> programs,
   }
 }
 
+void compare(const boot& b, const subject_maker& make_subject, const std::function<void(const outcome&)>& take,
+             comparison& result) {
+  const std::unique_ptr<subject> model = make_subject(b.session.facts);
+  std::vector<lab::program_answer> answers;
+  for (std::size_t i = 0; i < b.programs.size(); ++i)
+    answers.push_back(model->run(b.programs[i], b.session.answers[i]));
+  bool crashed = false;
+  for (std::size_t i = 0; i < b.programs.size(); ++i) {
+    const lab::program_answer& real = b.session.answers[i];
+    crashed |= real.how == state::crashed;
+    take({b.first + i, real, answers[i], compare(real, *b.session.memory, answers[i], *model)});
+  }
+  ++result.boots;
+  if (crashed) return;  // mid-way, the shared frames are in nobody's final state
+  if (auto d = compare_shared(b.session.answers[b.programs.size() - 1], *b.session.memory, *model))
+    result.shared.push_back(std::move(*d));
+}
+
 comparison compare(const lab::lab& real, std::span<const lab::program> programs, const subject_maker& make_subject,
                    const std::function<void(const outcome&)>& take) {
   comparison result;
-  run_boots(real, programs, [&](const boot& b) { compare_boot(b, make_subject, take, result); });
+  run_boots(real, programs, [&](const boot& b) { compare(b, make_subject, take, result); });
   return result;
 }
 

@@ -47,6 +47,10 @@ struct comparison {
   std::vector<difference> shared;  ///< in frames that all programs of a boot share
 };
 
+/// Runs one boot's programs on the model, hands every outcome to `take`, in order, and adds to `result`.
+void compare(const boot& b, const subject_maker& make_subject, const std::function<void(const outcome&)>& take,
+             comparison& result);
+
 /// Runs all programs, in as many boots as it takes, and hands every outcome to `take`, in order. Throws lab_error.
 comparison compare(const lab::lab& real, std::span<const lab::program> programs, const subject_maker& make_subject,
                    const std::function<void(const outcome&)>& take);
