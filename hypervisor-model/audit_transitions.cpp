@@ -21,8 +21,10 @@ bool is_residue(u64 type_info) {
   return type_info == type && type != PGT_shared_page;
 }
 
+/// Also whether caches may hold something older than memory, which a mapping taken back has left behind.
 bool may_change_type(u64 before, u64 after) {
-  return (before & PGT_count_mask) == 0 && (after & PGT_count_mask) == 0 && is_residue(after);
+  if (((before ^ after) & ~PGT_non_coherent) == 0) return true;
+  return (before & PGT_count_mask) == 0 && (after & PGT_count_mask) == 0 && is_residue(after & ~PGT_non_coherent);
 }
 
 /// Xen adds these to the entries of a table that it validates, and never takes them back: no cache for what is no RAM.
@@ -98,13 +100,16 @@ void transition_audit::note_change(const event& e) {
 }
 
 void transition_audit::check_failed(s64 result) {
+  const auto lost = [this](const auto& change) {
+    return std::ranges::count(m_.lost_references, std::get<mfn_t>(change.first)) != 0;
+  };
+  if (std::ranges::any_of(before_, lost)) return;
   for (const auto& [where, before] : before_) check_change(where, before, result);
 }
 
 void transition_audit::check_change(const place& where, u64 before, s64 result) {
   const auto& [kind, mfn, slot] = where;
   const page_info& pg = m_.page(mfn);
-  if (std::ranges::count(m_.lost_references, mfn) != 0) return;
   switch (kind) {
     case event_kind::count_info:
       if (before != pg.count_info)

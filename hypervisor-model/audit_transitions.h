@@ -14,7 +14,8 @@
 // I13: an operation that fails has changed nothing but the type of frames whose type count is 0, and bits that Xen adds
 // to entries. Batches that end beyond their list (-EFAULT) are not judged, nor is update_va_mapping with a bad mask,
 // which gives -EFAULT after the fact. Nor is an operation that was preempted: I14 says that it ends as another. Nor is
-// a frame of which Xen loses a reference (machine::lost_references).
+// one that changes a table to which Xen has lost a reference (machine::lost_references): it stays partial, with all
+// that it holds, until somebody asks for it.
 
 #include <map>
 #include <tuple>

@@ -58,6 +58,7 @@ TEST_F(audit_transitions_test, residue_of_failed_calls) {
   const auto to = [&](u64 type) { return [&pg, this, type] { m.set_type_info(pg, type); }; };
   EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, to(PGT_l2_page_table)), set{});
   EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, to(PGT_writable_page | PGT_validated)), set{});
+  EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, to(pg.type_info | PGT_non_coherent)), set{});
   EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, to(PGT_l2_page_table | PGT_validated)), set{"I13"});
   EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, [&] { m.write_pte(fresh, 7, PAGE_USER); }), set{});
   EXPECT_EQ(broken_by(HYPERVISOR_mmuext_op, EINVAL_, [&] { m.write_pte(fresh, 7, 0); }), set{"I13"});
