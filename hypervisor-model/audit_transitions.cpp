@@ -142,6 +142,7 @@ void transition_audit::look_at_tlb(const vcpu& v) {
       find("I8", {*mfn}, fmt::format("d{}v{} may still write to it, type {:016x}", d.domid, v.id, pg.type_info));
     mfn = pg.owner == d.owner() && !is_protected(pg) ? std::next(mfn) : tlb.writable.erase(mfn);
   }
+  if (v.guest_table.n == 0) return;  // it has never run, whatever user table it was given
   walked_.clear();
   for (const mfn_t root : {v.guest_table, v.guest_table_user})
     if (root.n != 0) read_writable(d, root, 4, tlb);
