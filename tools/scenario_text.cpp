@@ -42,7 +42,7 @@ class layout {
   static std::string body(const pb::Message& m, std::size_t indent, std::size_t taken) {
     const std::vector<std::string> parts = fields(m, indent);
     if (parts.empty()) return "{}";
-    const std::string line = fmt::format("{{ {} }}", fmt::join(parts, " "));
+    std::string line = fmt::format("{{ {} }}", fmt::join(parts, " "));
     if (line.size() + taken <= widest_line && line.find('\n') == std::string::npos) return line;
     std::string text = "{\n";
     for (const auto& part : fields(m, indent + 2)) text += fmt::format("{:{}}{}\n", "", indent + 2, part);
@@ -69,6 +69,7 @@ class layout {
  private:
   static std::vector<std::string> scalars(const pb::Message& m, const pb::FieldDescriptor& f, int count) {
     std::vector<std::string> texts;
+    texts.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) texts.push_back(scalar(m, f, i));
     return texts;
   }

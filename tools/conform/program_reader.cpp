@@ -131,7 +131,7 @@ void program_reader::read_expect(const sc::expect& e, expectation& to) const {
   if (!e.error().empty()) {
     const auto number = tools::error_number(e.error());
     if (!number) file_.fail(e, "error", fmt::format("no hypercall ends in {}", e.error()));
-    to.result = *number;
+    to.result = number;
   }
   if (e.has_done()) to.done = e.done();
   for (const auto r : e.entry_result()) to.entry_results.push_back(r);
