@@ -89,6 +89,7 @@ access_result guest_access(machine& m, vcpu& curr, const access_request& request
 
   const mfn_t root = user_mode ? curr.guest_table_user : curr.guest_table;
   const translation t = walk(m, root, request.va);
+  set_accessed_above(m, root, request.va, t);
   if (!t.present) return inject_page_fault(m, curr, request.va, why);
   if (t.user && (t.writable || !write)) {
     set_accessed_dirty(m, root, request.va, write);

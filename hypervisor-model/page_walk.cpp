@@ -34,6 +34,17 @@ translation walk(const machine& m, mfn_t root, u64 va) {
   }
 }
 
+void set_accessed_above(machine& m, mfn_t root, u64 va, const translation& t) {
+  if (t.level == 0) return;  // no table at all
+  mfn_t table = root;
+  for (unsigned level = 4; level > t.level; --level) {
+    const unsigned slot = table_slot(va, level);
+    const pte_t e = m.words(table)[slot];
+    if (!(e & PAGE_ACCESSED)) m.write_pte(table, slot, e | PAGE_ACCESSED);
+    table = pte_mfn(e);
+  }
+}
+
 void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write) {
   mfn_t table = root;
   for (unsigned level = 4;; --level) {

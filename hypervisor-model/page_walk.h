@@ -23,6 +23,10 @@ struct translation {
 
 translation walk(const machine& m, mfn_t root, u64 va);
 
+/// What the processor notes in the entries that a walk passed on its way to `t`, whatever becomes of the access: all
+/// above the last that it looked at are accessed (as QEMU's processor does it; the real Xen ran on that one).
+void set_accessed_above(machine& m, mfn_t root, u64 va, const translation& t);
+
 /// What the processor notes in the entries of a walk that allowed an access: accessed at each level, dirty in the last.
 void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write);
 

@@ -76,5 +76,15 @@ TEST_F(observed_test, partial_stores_mark_the_mapping_accessed) {
   EXPECT_EQ(mapping_of_l1() & PAGE_ACCESSED, PAGE_ACCESSED);
 }
 
+// The processor marks the entries above the last of a walk, even where the access is refused; the last only if it is
+// allowed.
+TEST_F(observed_test, a_refused_access_marks_what_it_passed) {
+  for (const mfn_t table : {t.l4, t.l3, t.l2}) d0.word(table, 0) &= ~PAGE_ACCESSED;
+  mapping_of_l1() &= ~PAGE_ACCESSED;
+  EXPECT_TRUE(d0.access(write, l1_va + 5 * 8, make_pte(t.l2, rw_flags)).fault);
+  for (const mfn_t table : {t.l4, t.l3, t.l2}) EXPECT_EQ(d0.word(table, 0) & PAGE_ACCESSED, PAGE_ACCESSED);
+  EXPECT_EQ(mapping_of_l1() & PAGE_ACCESSED, 0u);
+}
+
 }  // namespace
 }  // namespace pvmmu::xen

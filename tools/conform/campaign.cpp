@@ -24,12 +24,23 @@ std::vector<lab::program> next_round(generator& programs, const campaign_options
   return round;
 }
 
-std::vector<finding> shrink_all(const lab::lab& real, const std::vector<lab::program>& programs) {
-  const std::vector<lab::program> small = shrink(programs, [&](std::span<const lab::program> candidates, auto) {
+/// A program whose L4 has lost the probe's own slots crashes the domain. What did not begin so must not shrink to it.
+bool crashed(const outcome& o) { return o.real.how == lab::program_answer::state::crashed; }
+
+struct differing {
+  std::vector<lab::program> programs;
+  std::vector<bool> crashed;
+};
+
+std::vector<finding> shrink_all(const lab::lab& real, const differing& all) {
+  const judge judge = [&](std::span<const lab::program> candidates, std::span<const std::size_t> of) {
     std::vector<bool> shows(candidates.size());
-    compare(real, candidates, make_model, [&](const outcome& o) { shows[o.program] = o.differs.has_value(); });
+    compare(real, candidates, make_model, [&](const outcome& o) {
+      shows[o.program] = o.differs.has_value() && crashed(o) == all.crashed[of[o.program]];
+    });
     return shows;
-  });
+  };
+  const std::vector<lab::program> small = shrink(all.programs, judge);
   std::vector<finding> found;
   compare(real, small, make_model, [&](const outcome& o) {
     found.push_back({small[o.program], o.real, o.model, o.differs.value_or(difference{})});
@@ -45,7 +56,7 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
                              const std::function<void(u64)>& progress) {
   campaign_report report;
   generator programs{options.seed};
-  std::vector<lab::program> differing;
+  differing all;
   const subject_maker counting = [&](const lab::machine_facts& facts) {
     return std::make_unique<model_side>(facts, &report.outcomes);
   };
@@ -57,14 +68,16 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
       progress(p.calls.size());
       if (!o.differs) return;
       ++report.differ;
-      if (differing.size() < most_found) differing.push_back(p);
+      if (all.programs.size() == most_found) return;
+      all.programs.push_back(p);
+      all.crashed.push_back(crashed(o));
     });
     report.programs += round.size();
     report.boots += c.boots;
     report.differ += c.shared.size();
     report.shared.insert(report.shared.end(), c.shared.begin(), c.shared.end());
   }
-  if (!differing.empty()) report.found = shrink_all(real, differing);
+  if (!all.programs.empty()) report.found = shrink_all(real, all);
   return report;
 }
 

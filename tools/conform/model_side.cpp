@@ -89,6 +89,10 @@ void model_side::take_place_of(const lab::placement& where) {
   for (unsigned slot = 0; slot < entries_per_table; ++slot)
     if (is_guest_l4_slot(slot)) m_.words(probe_l4_)[slot] = m_.words(built_l4)[slot];
   go_back();
+  // As dom0's builder leaves it: so it stays a table while a program has loaded another.
+  const std::array<mmuext_op_t, 1> pin{{{.cmd = MMUEXT_PIN_L4_TABLE, .arg1 = probe_l4_.n}}};
+  const s64 pinned = hypercall_of_the_probe(mmuext_op_call{.uops = {pin}, .count = 1});
+  assert(pinned == 0 && "the probe's own tables are valid");
 }
 
 /// What Xen shares with the domain, which may write there: xen 4.17 mm.c share_xen_page_with_guest.
