@@ -3,12 +3,11 @@
 namespace pvmmu::xen {
 namespace {
 
-/// Flags that no present entry of a validated table may have (xen 4.17 asm/x86_64/page.h: Lx_DISALLOW_MASK).
-u64 disallowed(const machine& m, const domain* owner, unsigned level) {
+/// Flags that no present entry of a validated table may have (xen 4.17 asm/x86_64/page.h: Lx_DISALLOW_MASK). A debug
+/// build's bit 62 is none of them: grants are mapped with it.
+u64 disallowed(const domain* owner, unsigned level) {
   if (level > 1) return PAGE_PWT | PAGE_PCD | PAGE_PSE | PAGE_GLOBAL;
-  u64 mask = owner && owner->may_map_devices() ? 0 : PAGE_PWT | PAGE_PCD | PAGE_PAT;
-  if (m.config().debug_build) mask |= PAGE_GNTTAB;
-  return mask;
+  return owner && owner->may_map_devices() ? 0 : PAGE_PWT | PAGE_PCD | PAGE_PAT;
 }
 
 /// What Xen adds to the entries of a 64-bit guest (xen 4.17 mm.c: adjust_guest_lXe).
@@ -45,6 +44,8 @@ recount::recount(machine& m, std::vector<audit_finding>& findings) : m_(m), find
   for (const mfn_t table : tables) read_table(table);
   for (const auto& d : m_.domains()) {
     for (const auto& v : d->vcpus) read_vcpu(*v);
+    read_grants(*d);
+    check_pins(*d);
   }
   for (const mfn_t lost : m_.lost_references) ++sums_[lost].general;
 }
@@ -71,7 +72,7 @@ void recount::read_table(mfn_t table) {
       if (slot == held) find("I4", table, fmt::format("slot {} holds a reference but is not present", slot));
       continue;
     }
-    if (entry & disallowed(m_, m_.page_owner(pg), level)) {
+    if (entry & disallowed(m_.page_owner(pg), level)) {
       find("I6", table, fmt::format("L{} slot {} has forbidden flags {:06x}", level, slot, pte_flags(entry)));
     }
     if (slot < held && !is_adjusted(level, entry)) {
@@ -144,6 +145,36 @@ void recount::read_vcpu(const vcpu& v) {
   if (v.old_guest_ptpg && same_type(v.old_guest_ptpg->type_info, v.old_guest_table->type_info)) {
     ++sums_[m_.mfn_of(*v.old_guest_ptpg)].linear_out;
     ++sums_[old].linear_in;
+  }
+}
+
+/// What is mapped for devices holds references of its own; what is mapped for the processor shows in the L1s.
+void recount::read_grants(const domain& d) {
+  for (const grant_mapping& map : d.grants.maptrack) {
+    if (!(map.flags & GNTMAP_device_map)) continue;
+    const mfn_t mfn = m_.find_domain(map.domid)->grants.active[map.ref].mfn;
+    if (map.flags & GNTMAP_readonly) {
+      ++sums_[mfn].general;
+    } else {
+      hold(mfn, PGT_writable_page);
+    }
+  }
+}
+
+void recount::check_pins(const domain& granter) {
+  std::unordered_map<u32, u32> pins;
+  for (const auto& d : m_.domains()) {
+    for (const grant_mapping& map : d->grants.maptrack) {
+      if (map.flags != 0 && map.domid == granter.domid) pins[map.ref] += pin_increment(map.flags);
+    }
+  }
+  for (u32 ref = 0; ref < granter.grants.active.size(); ++ref) {
+    const active_grant_entry& act = granter.grants.active[ref];
+    const auto found = pins.find(ref);
+    const u32 expected = found == pins.end() ? 0 : found->second;
+    if (act.pin != expected)
+      find("I1", act.mfn,
+           fmt::format("grant {} of d{} is pinned {:08x}, mapped {:08x}", ref, granter.domid, act.pin, expected));
   }
 }
 

@@ -33,6 +33,8 @@ class recount {
   void read_l1_entry(mfn_t table, unsigned slot, pte_t entry);
   void read_upper_entry(mfn_t table, unsigned level, unsigned slot, pte_t entry, bool general_only);
   void read_vcpu(const vcpu& v);
+  void read_grants(const domain& d);
+  void check_pins(const domain& granter);
   void hold(mfn_t mfn, u64 type);
   void find(const char* invariant, mfn_t mfn, std::string text);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "hypervisor-model/grant_table.h"
 #include "hypervisor-model/page_type.h"
 #include "hypervisor-model/validate.h"
 
@@ -104,6 +105,7 @@ void domain_relinquish_resources(domain& d) {
   machine& m = d.m;
   d.is_dying = true;
   preemption* const schedule = m.preempt_by(nullptr);
+  gnttab_release_mappings(m, d);
   for (const auto& v : d.vcpus) vcpu_destroy(m, *v);
   for (unsigned level = 4; level >= 2; --level) relinquish_memory(m, d, table_type(level));
   m.preempt_by(schedule);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "hypervisor-model/grant_entries.h"
 #include "hypervisor-model/machine/machine.h"
 
 namespace pvmmu::xen {
@@ -37,6 +38,10 @@ struct vcpu {
   u32 gdt_ents = 0;
   std::array<mfn_t, gdt_frames_max> gdt_frames{};
 
+  // Its free grant handles, first and last (grant_entries.h).
+  u32 maptrack_head = MAPTRACK_TAIL;
+  u32 maptrack_tail = MAPTRACK_TAIL;
+
   u32 tlbflush_time = 0;  ///< when this vCPU's processor last flushed, on the machine's flush clock
 };
 
@@ -55,7 +60,7 @@ struct domain {
   pte_t perdomain_l4e = 0;            ///< what perdomain_slot of its L4s holds
   std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
   mfn_t shared_info{};                ///< shared with it by Xen; 0: none
-  mfn_t grant_table{};                ///< the first page of its grants, shared with it by Xen; 0: none
+  grant_table grants;
   std::vector<std::unique_ptr<vcpu>> vcpus;
 
   domain(machine& machine_, domid_t domid_, domain_kind kind_);

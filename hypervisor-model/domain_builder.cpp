@@ -3,6 +3,7 @@
 #include <bit>
 #include <cassert>
 
+#include "hypervisor-model/grant_table.h"
 #include "hypervisor-model/page_type.h"
 #include "proto/abi/hypercall.h"
 
@@ -184,13 +185,11 @@ std::vector<mfn_t> populate(machine& m, domain& d, u64 pages) {
 
 /// The pages that Xen gives every domain to share: shared_info and the first of its grant table.
 bool share_xens_pages(machine& m, domain& d) {
-  for (mfn_t* shared : {&d.shared_info, &d.grant_table}) {
-    const auto mfn = m.alloc_xenheap_page();
-    if (!mfn) return false;
-    share_xen_page_with_guest(m, d, *mfn);
-    *shared = *mfn;
-  }
-  return true;
+  const auto mfn = m.alloc_xenheap_page();
+  if (!mfn) return false;
+  share_xen_page_with_guest(m, d, *mfn);
+  d.shared_info = *mfn;
+  return gnttab_grow_table(m, d).has_value();
 }
 
 }  // namespace

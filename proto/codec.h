@@ -65,12 +65,15 @@ class decoded_call {
   hypercall take(const wire::mmuext_op_call& message);
   hypercall take(const wire::multicall_call& message);
   hypercall take(const wire::set_gdt_call& message);
+  hypercall take(const wire::grant_table_op_call& message);
 
   hypercall call_;
   std::span<multicall_entry> entries_;  ///< of the outermost multicall, whatever becomes of the call while it runs
   std::vector<mmu_update_t> ureqs_;
   std::vector<mmuext_op_t> uops_;
   std::vector<u64> frames_;
+  std::vector<gnttab_map_grant_ref_t> maps_;
+  std::vector<gnttab_unmap_grant_ref_t> unmaps_;
   std::vector<multicall_entry> multicall_entries_;
 };
 

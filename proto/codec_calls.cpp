@@ -4,6 +4,8 @@
 
 #include <cassert>
 
+#include "proto/codec_grants.h"
+
 namespace pvmmu {
 
 namespace {
@@ -120,6 +122,8 @@ struct call_encoder {
     message.mutable_vm_assist()->set_type(call.type);
   }
 
+  void operator()(const grant_table_op_call& call) const { encode(call, *message.mutable_grant_table_op()); }
+
   void operator()(const unknown_call& call) const { message.mutable_unknown()->set_op(call.op); }
 };
 
@@ -136,6 +140,7 @@ void put_entries(std::span<const multicall_entry> entries, wire::call_outcome& m
 void put_outcome(const hypercall& call, wire::call_outcome& message) {
   if (const done_arg* done = done_of(call); done && done->written) message.set_done(done->value);
   if (const auto* multicall = std::get_if<multicall_call>(&call)) put_entries(multicall->call_list, message);
+  if (const auto* op = std::get_if<grant_table_op_call>(&call)) put_grants(*op, message);
 }
 
 void put_entries(std::span<const multicall_entry> entries, wire::call_outcome& message) {
@@ -153,6 +158,8 @@ struct decoded_call::sizes {
   std::size_t ureqs = 0;
   std::size_t uops = 0;
   std::size_t frames = 0;
+  std::size_t maps = 0;
+  std::size_t unmaps = 0;
   std::size_t multicall_entries = 0;
 };
 
@@ -161,13 +168,18 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
     case wire::hypercall::CALL_NOT_SET:
       return std::unexpected(
           "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
-          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist or unknown");
+          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op or unknown");
     case wire::hypercall::kMmuUpdate: total.ureqs += size_of(message.mmu_update().ureqs()); break;
     case wire::hypercall::kMmuextOp: total.uops += size_of(message.mmuext_op().uops()); break;
     case wire::hypercall::kSetGdt: total.frames += size_of(message.set_gdt().frame_list()); break;
     case wire::hypercall::kUpdateVaMappingOtherdomain:
       if (auto domid = decode_domid(message.update_va_mapping_otherdomain().domid()); !domid)
         return std::unexpected("update_va_mapping_otherdomain: " + domid.error());
+      break;
+    case wire::hypercall::kGrantTableOp:
+      if (auto ok = check(message.grant_table_op()); !ok) return ok;
+      total.maps += size_of(message.grant_table_op().map());
+      total.unmaps += size_of(message.grant_table_op().unmap());
       break;
     case wire::hypercall::kMulticall:
       if (depth == max_multicall_depth)
@@ -199,10 +211,14 @@ void decoded_call::reserve(const sizes& total) {
   ureqs_.clear();
   uops_.clear();
   frames_.clear();
+  maps_.clear();
+  unmaps_.clear();
   multicall_entries_.clear();
   ureqs_.reserve(total.ureqs);
   uops_.reserve(total.uops);
   frames_.reserve(total.frames);
+  maps_.reserve(total.maps);
+  unmaps_.reserve(total.unmaps);
   multicall_entries_.reserve(total.multicall_entries);
 }
 
@@ -220,6 +236,7 @@ hypercall decoded_call::take(const wire::hypercall& message) {
     case wire::hypercall::kUpdateDescriptor:
       return update_descriptor_call{message.update_descriptor().maddr(), message.update_descriptor().desc()};
     case wire::hypercall::kVmAssist: return vm_assist_call{message.vm_assist().cmd(), message.vm_assist().type()};
+    case wire::hypercall::kGrantTableOp: return take(message.grant_table_op());
     case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
     case wire::hypercall::CALL_NOT_SET: break;
   }
@@ -263,6 +280,20 @@ hypercall decoded_call::take(const wire::set_gdt_call& message) {
                       .entries = message.entries()};
 }
 
+hypercall decoded_call::take(const wire::grant_table_op_call& message) {
+  if (message.cmd() == GNTTABOP_map_grant_ref) {
+    const std::size_t at = maps_.size();
+    for (const wire::gnttab_map_grant_ref_t& op : message.map())
+      maps_.push_back(
+          {.host_addr = op.host_addr(), .flags = op.flags(), .ref = op.ref(), .dom = static_cast<domid_t>(op.dom())});
+    return grant_table_op_call{.uop = std::span(maps_).subspan(at), .count = message.count()};
+  }
+  const std::size_t at = unmaps_.size();
+  for (const wire::gnttab_unmap_grant_ref_t& op : message.unmap())
+    unmaps_.push_back({.host_addr = op.host_addr(), .dev_bus_addr = op.dev_bus_addr(), .handle = op.handle()});
+  return grant_table_op_call{.uop = std::span(unmaps_).subspan(at), .count = message.count()};
+}
+
 void decoded_call::encode_outcome(long result, wire::call_outcome& message) const {
   message.set_result(result);
   if (std::holds_alternative<multicall_call>(call_)) return put_entries(entries_, message);
@@ -286,6 +317,7 @@ decode_result<void> apply_done(const wire::call_outcome& message, hypercall& cal
 
 decode_result<long> apply_outcome(const wire::call_outcome& message, hypercall& call) {
   if (auto ok = apply_done(message, call); !ok) return std::unexpected(ok.error());
+  if (auto ok = apply_grants(message, call); !ok) return std::unexpected(ok.error());
   auto* multicall = std::get_if<multicall_call>(&call);
   const std::size_t expected = multicall ? multicall->call_list.size() : 0;
   const std::size_t found = size_of(message.entries());

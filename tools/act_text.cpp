@@ -173,6 +173,8 @@ class call_writer {
     if (const auto* d = std::get_if<update_descriptor_call>(&call))
       return fmt::format("maddr {:#x} to {:#x}", d->maddr, d->desc);
     if (const auto* v = std::get_if<vm_assist_call>(&call)) return fmt::format("command {}, type {}", v->cmd, v->type);
+    if (const auto* g = std::get_if<grant_table_op_call>(&call))
+      return g->cmd() == GNTTABOP_map_grant_ref ? "map_grant_ref" : "unmap_grant_ref";
     const auto* unknown = std::get_if<unknown_call>(&call);
     return unknown ? fmt::format("number {}", unknown->op) : "";
   }

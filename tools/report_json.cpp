@@ -74,6 +74,29 @@ json::array json_of(std::span<const mmuext_op_t> ops) {
   return list;
 }
 
+json::array json_of(std::span<const gnttab_map_grant_ref_t> ops) {
+  json::array list;
+  for (const auto& op : ops)
+    list.push_back({{"host_addr", hex(op.host_addr)},
+                    {"flags", op.flags},
+                    {"ref", op.ref},
+                    {"dom", op.dom},
+                    {"status", op.status},
+                    {"handle", op.handle},
+                    {"dev_bus_addr", hex(op.dev_bus_addr)}});
+  return list;
+}
+
+json::array json_of(std::span<const gnttab_unmap_grant_ref_t> ops) {
+  json::array list;
+  for (const auto& op : ops)
+    list.push_back({{"host_addr", hex(op.host_addr)},
+                    {"dev_bus_addr", hex(op.dev_bus_addr)},
+                    {"handle", op.handle},
+                    {"status", op.status}});
+  return list;
+}
+
 template <class List>
 json::array hex_list(const List& numbers) {
   json::array list;
@@ -116,6 +139,11 @@ struct arguments {
     return {{"maddr", hex(c.maddr)}, {"desc", hex(c.desc)}};
   }
   json::object operator()(const vm_assist_call& c) const { return {{"cmd", c.cmd}, {"type", c.type}}; }
+  json::object operator()(const grant_table_op_call& c) const {
+    return {{"cmd", c.cmd()},
+            {"ops", std::visit([](const auto& list) { return json_of(list); }, c.uop)},
+            {"count", c.count}};
+  }
   json::object operator()(const unknown_call& c) const { return {{"op", hex(c.op)}}; }
 };
 

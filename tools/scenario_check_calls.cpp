@@ -44,6 +44,19 @@ void scenario_checker::check_hypercall(const sc::hypercall& h) const {
       if (h.update_descriptor().has_maddr_word()) check_word(h.update_descriptor().maddr_word());
       break;
     case sc::hypercall::kRaw: check_raw(h.raw()); break;
+    case sc::hypercall::kMapGrantRef:
+      for (const auto& map : h.map_grant_ref().map()) {
+        check_word(map.host_addr());
+        check_word(map.ref());
+      }
+      break;
+    case sc::hypercall::kUnmapGrantRef:
+      for (const auto& unmap : h.unmap_grant_ref().unmap()) {
+        check_word(unmap.host_addr());
+        check_word(unmap.dev_bus_addr());
+        check_word(unmap.handle());
+      }
+      break;
     case sc::hypercall::kVmAssist:
     case sc::hypercall::kUnknown: break;
     case sc::hypercall::CALL_NOT_SET: need(false, h, "a call: expected mmu_update, mmuext_op, …");

@@ -93,6 +93,11 @@ void machine::free_domheap_page(page_info& pg) {
   domain* d = page_owner(pg);
   assert(d && pg.ref_count() == 0 && "only an owned frame without references is freed");
   unlink(*d, pg);
+  if (pg.count_info & PGC_xen_heap) return;  // Xen itself still uses it
+  give_back(pg);
+}
+
+void machine::give_back(page_info& pg) {
   set_tlbflush_timestamp(pg);
   set_count_info(pg, PGC_state_free);
   set_type_info(pg, 0);
@@ -101,6 +106,8 @@ void machine::free_domheap_page(page_info& pg) {
   pg.prev = 0;
   free_list_ = static_cast<u32>(mfn_of(pg).n);
 }
+
+void machine::free_xenheap_page(mfn_t mfn) { give_back(page(mfn)); }
 
 void machine::link(domain& d, page_info& pg) {
   const auto n = static_cast<u32>(mfn_of(pg).n);
@@ -174,8 +181,22 @@ void machine::remove_domain(domid_t domid) {
   const auto found = std::ranges::find(domains_, domid, [](const auto& d) { return d->domid; });
   assert(found != domains_.end());
   domain_relinquish_resources(**found);
-  // Others may still reference some of its frames: then it stays, dying, until they are free (Xen's zombies).
-  std::erase_if(domains_, [](const auto& d) { return d->is_dying && d->page_list == 0; });
+  // Others may still reference some of its frames, or have mapped its grants: then it stays, dying, until they are
+  // free (Xen's zombies).
+  std::vector<const domain*> gone;
+  for (const auto& d : domains_) {
+    if (d->is_dying && d->page_list == 0 && !somebody_maps_grants_of(*d)) gone.push_back(d.get());
+  }
+  for (const domain* d : gone) {
+    for (const mfn_t mfn : d->grants.shared) free_xenheap_page(mfn);
+    if (d->shared_info.n != 0) free_xenheap_page(d->shared_info);
+  }
+  std::erase_if(domains_, [&gone](const auto& d) { return std::ranges::count(gone, d.get()) != 0; });
+}
+
+bool machine::somebody_maps_grants_of(const domain& granter) const {
+  const auto maps = [&granter](const grant_mapping& map) { return map.flags != 0 && map.domid == granter.domid; };
+  return std::ranges::any_of(domains_, [&](const auto& d) { return std::ranges::any_of(d->grants.maptrack, maps); });
 }
 
 void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {

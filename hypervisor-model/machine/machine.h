@@ -90,9 +90,11 @@ class machine {
   std::optional<mfn_t> alloc_domheap_page(domain& d);
   /// Takes a free frame for Xen itself: nobody's, zeroed. Nothing if memory is out.
   std::optional<mfn_t> alloc_xenheap_page();
+  /// Nobody uses it any more: back to the heap.
+  void free_xenheap_page(mfn_t mfn);
   /// Makes `d` the owner of a frame that nobody owns, whatever its counts: how a snapshot is loaded.
   void adopt_page(domain& d, mfn_t mfn);
-  /// The last reference is gone: back to the heap.
+  /// The last reference is gone: back to the heap, unless it is one of Xen's own.
   void free_domheap_page(page_info& pg);
 
   /// Whether MMIO there may only be read, whatever the guest asks (Xen's mmio_ro_ranges).
@@ -185,6 +187,8 @@ class machine {
 
  private:
   std::optional<mfn_t> take_free_frame();
+  void give_back(page_info& pg);
+  bool somebody_maps_grants_of(const domain& granter) const;
   void print(const std::string& line);
   std::string current_name() const;
   void link(domain& d, page_info& pg);

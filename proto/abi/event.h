@@ -35,6 +35,7 @@ enum class flush_reason : u64 {
   table_write,  ///< mmu_update changed an L2, L3 or L4 entry (once a piece, whatever the number of entries)
   type_change,  ///< a frame changed type while a vCPU might still have it in its TLB
   cr3,          ///< a new baseptr
+  grant_unmap,  ///< grants were unmapped, and what they held is dropped
 };
 
 struct event {

@@ -25,6 +25,7 @@ struct describe {
     return {HYPERVISOR_update_descriptor, "update_descriptor"};
   }
   number_and_name operator()(const vm_assist_call&) const { return {HYPERVISOR_vm_assist, "vm_assist"}; }
+  number_and_name operator()(const grant_table_op_call&) const { return {HYPERVISOR_grant_table_op, "grant_table_op"}; }
   number_and_name operator()(const unknown_call& c) const { return {c.op, "unknown"}; }
 };
 

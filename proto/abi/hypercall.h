@@ -13,7 +13,7 @@
 #include <string_view>
 #include <variant>
 
-#include "proto/abi/types.h"
+#include "proto/abi/grant_table.h"
 
 namespace pvmmu {
 
@@ -23,6 +23,7 @@ enum hypercall_nr : u32 {
   HYPERVISOR_update_descriptor = 10,
   HYPERVISOR_multicall = 13,
   HYPERVISOR_update_va_mapping = 14,
+  HYPERVISOR_grant_table_op = 20,
   HYPERVISOR_vm_assist = 21,
   HYPERVISOR_update_va_mapping_otherdomain = 22,
   HYPERVISOR_mmuext_op = 26,
@@ -152,6 +153,14 @@ struct vm_assist_call {
   u32 type = 0;
 };
 
+struct grant_table_op_call {
+  /// Entries that can be read and written: the command is that of their kind.
+  std::variant<std::span<gnttab_map_grant_ref_t>, std::span<gnttab_unmap_grant_ref_t>> uop{};
+  u32 count = 0;
+  u32 handled = 0;  ///< by pieces before this one: a continued call goes on behind these
+  gnttab_cmd cmd() const { return static_cast<gnttab_cmd>(uop.index()); }
+};
+
 struct multicall_entry;
 
 struct multicall_call {
@@ -165,9 +174,9 @@ struct unknown_call {
   u64 op = 0;
 };
 
-using hypercall =
-    std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call, update_va_mapping_otherdomain_call,
-                 multicall_call, set_gdt_call, update_descriptor_call, vm_assist_call, unknown_call>;
+using hypercall = std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call,
+                               update_va_mapping_otherdomain_call, multicall_call, set_gdt_call, update_descriptor_call,
+                               vm_assist_call, grant_table_op_call, unknown_call>;
 
 struct multicall_entry {
   hypercall call;

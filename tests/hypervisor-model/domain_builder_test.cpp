@@ -87,7 +87,7 @@ TEST_P(domain_builder_test, the_ramdisk_lies_before_the_tables) {
 // Xen shares shared_info and a page of grants, which are none of the domain's memory, and frees them with it.
 TEST_P(domain_builder_test, xen_shares_two_pages) {
   guest view{m, domain_kind::domU, 0};
-  for (const mfn_t shared : {built().shared_info, built().grant_table}) {
+  for (const mfn_t shared : {built().shared_info, built().grants.shared[0]}) {
     EXPECT_EQ(view.state(shared), "1 writable|validated|1");
     EXPECT_EQ(m.page(shared).count_info, PGC_allocated | PGC_xen_heap | 1);
     EXPECT_EQ(m.gpfn_from_mfn(shared), INVALID_PFN.n);

@@ -5,12 +5,16 @@
 #include <array>
 #include <iterator>
 
+#include "hypervisor-model/grant_table.h"
+#include "hypervisor-model/page_walk.h"
+
 namespace pvmmu::xen {
 namespace {
 
 constexpr u64 leaf_flags = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED;
 constexpr u64 table_entry_flags = leaf_flags | PAGE_RW;
 constexpr std::size_t frames_per_domain = 25;
+constexpr u32 grants_used = 6;
 
 /// In which slot of which L1 the domain sees its own L1 tables, so that its stores meet Xen's emulation.
 constexpr unsigned first_window_slot = 16;
@@ -43,6 +47,9 @@ void random_guests::start_domain(domain_kind kind) {
   for (unsigned level = 2; level <= 4; ++level)
     m.words(frames[level])[0] = make_pte(frames[level - 1], table_entry_flags);
   m.words(frames[1])[0] = make_pte(frames[0], table_entry_flags);
+  gnttab_grow_table(m, d).value();
+  for (u32 ref = 0; ref < grants_used; ++ref)
+    m.words(d.grants.shared[0])[ref] = make_grant(frames[ref], GTF_permit_access, d.domid);
   unsigned slot = first_window_slot;
   for (const unsigned i : {1u, 6u, 11u, 2u, 3u, 4u}) m.words(frames[1])[slot++] = make_pte(frames[i], leaf_flags);
   memory_ = {};
@@ -85,6 +92,10 @@ void random_guests::run(vcpu& v, hypercall call) {
   } while (v.hcall_preempted);
   if (const auto* update = std::get_if<mmu_update_call>(&call)) seen.push_back(update->pdone.value);
   if (const auto* op = std::get_if<mmuext_op_call>(&call)) seen.push_back(op->pdone.value);
+  for (const auto& list : memory_.maps)
+    for (const gnttab_map_grant_ref_t& op : list) seen.insert(seen.end(), {static_cast<u16>(op.status), op.handle});
+  for (const auto& list : memory_.unmaps)
+    for (const gnttab_unmap_grant_ref_t& op : list) seen.push_back(static_cast<u16>(op.status));
   for (const auto& list : memory_.calls) {
     for (const multicall_entry& entry : list) seen.push_back(static_cast<u64>(entry.result));
   }
@@ -122,10 +133,12 @@ void random_guests::note(const hypercall& call) {
 }
 
 hypercall random_guests::any_call(const domain& d, bool in_multicall) {
-  switch (from_.below(16)) {
+  switch (from_.below(18)) {
     case 0: return any_rare_call(d, in_multicall);
     case 1:
     case 2: return any_va_mapping(d);
+    case 16:
+    case 17: return any_grant_op(d);
     case 3:
     case 4:
     case 5:
@@ -152,6 +165,62 @@ hypercall random_guests::any_rare_call(const domain& d, bool in_multicall) {
   memory_.calls.push_back(std::move(calls));
   const auto size = static_cast<u32>(memory_.calls.back().size());
   return multicall_call{memory_.calls.back(), false, size + (from_.one_in(16) ? 1 : 0)};
+}
+
+/// Writes one of the domain's grants, as a guest does that has its table mapped.
+void random_guests::change_grant(const domain& d) {
+  const u64 flags = from_.one_in(12)  ? from_.below(512)
+                    : from_.one_in(8) ? GTF_permit_access | GTF_readonly
+                                      : GTF_permit_access;
+  u64& entry = m.words(d.grants.shared[0])[from_.below(grants_used)];
+  entry = make_grant(any_frame(d), flags, from_.one_in(16) ? domid_t{7} : d.domid);
+}
+
+u64 random_guests::any_host_addr(const domain& d, u32 flags) {
+  if (!(flags & GNTMAP_contains_pte)) return any_va();
+  return mfn_to_maddr(frame_of_level(d, from_.one_in(12) ? 2 : 1), any_slot() * 8).bytes + (from_.one_in(24) ? 2 : 0);
+}
+
+/// Of the domain's own grants: one that is mapped, or more often now, is unmapped.
+grant_table_op_call random_guests::any_grant_op(const domain& d) {
+  if (from_.one_in(4)) change_grant(d);
+  const u32 flags = from_.one_in(2) ? u32{GNTMAP_host_map} : 1 + from_.below(31);
+  if (from_.one_in(2)) {
+    auto& list = memory_.maps.emplace_back();
+    for (u32 n = 1 + from_.below(3); n > 0; --n)
+      list.push_back({.host_addr = any_host_addr(d, flags),
+                      .flags = flags,
+                      .ref = from_.one_in(24) ? 600 : from_.below(grants_used),
+                      .dom = from_.one_in(24) ? DOMID_SELF : d.domid});
+    return {std::span(list), any_count(list.size())};
+  }
+  auto& list = memory_.unmaps.emplace_back();
+  for (u32 n = 1 + from_.below(3); n > 0; --n) list.push_back(any_unmap(d));
+  return {std::span(list), any_count(list.size())};
+}
+
+/// Mostly of what is mapped, and where it is.
+gnttab_unmap_grant_ref_t random_guests::any_unmap(const domain& d) {
+  const auto& maptrack = d.grants.maptrack;
+  std::vector<u32> mapped;
+  for (u32 handle = 0; handle < maptrack.size(); ++handle)
+    if (maptrack[handle].flags != 0) mapped.push_back(handle);
+  if (mapped.empty() || from_.one_in(16)) return {any_va(), any_va(), from_.below(300)};
+  const u32 handle = mapped[from_.below(static_cast<u32>(mapped.size()))];
+  const u32 flags = maptrack[handle].flags;
+  const mfn_t frame = d.grants.active[maptrack[handle].ref].mfn;
+  u64 host_addr = any_host_addr(d, flags);
+  for (u64 slot = 0; slot < entries_per_table && from_.below(64) != 0; ++slot) {
+    const u64 addr =
+        flags & GNTMAP_contains_pte ? mfn_to_maddr(frame_of_level(d, 1), slot * 8).bytes : slot << PAGE_SHIFT;
+    const mfn_t found = flags & GNTMAP_contains_pte ? pte_mfn(m.words(maddr_to_mfn({addr}))[slot])
+                                                    : walk(m, d.vcpus[0]->guest_table, addr).frame;
+    if (found != frame) continue;
+    host_addr = addr;
+    break;
+  }
+  return {from_.one_in(4) ? 0 : host_addr,
+          from_.one_in(2) ? 0 : mfn_to_maddr(from_.one_in(12) ? any_frame(d) : frame).bytes, handle};
 }
 
 mmu_update_call random_guests::any_mmu_update(const domain& d) {

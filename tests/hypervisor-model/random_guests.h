@@ -71,6 +71,8 @@ class random_guests {
     std::deque<std::vector<mmuext_op_t>> ops;
     std::deque<std::vector<u64>> frames;
     std::deque<std::vector<multicall_entry>> calls;
+    std::deque<std::vector<gnttab_map_grant_ref_t>> maps;
+    std::deque<std::vector<gnttab_unmap_grant_ref_t>> unmaps;
   };
 
   void start_domain(domain_kind kind);
@@ -83,6 +85,10 @@ class random_guests {
   mmu_update_call any_mmu_update(const domain& d);
   mmuext_op_call any_mmuext_op(const domain& d);
   update_va_mapping_call any_va_mapping(const domain& d);
+  grant_table_op_call any_grant_op(const domain& d);
+  gnttab_unmap_grant_ref_t any_unmap(const domain& d);
+  u64 any_host_addr(const domain& d, u32 flags);
+  void change_grant(const domain& d);
   hypercall any_rare_call(const domain& d, bool in_multicall);
   mmuext_op_t any_op(const domain& d);
   u64 any_entry(const domain& d, unsigned level);

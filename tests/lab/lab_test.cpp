@@ -91,27 +91,14 @@ program new_cr3_program() {
   return p;
 }
 
-// xen public/grant_table.h
-constexpr u64 HYPERVISOR_grant_table_op = 20;
-constexpr u64 GNTTABOP_map_grant_ref = 0;
-constexpr u64 GNTTABOP_unmap_grant_ref = 1;
-constexpr u64 GNTMAP_host_map = 2;
-constexpr u16 GTF_permit_access = 1;
-
 program grant_program() {
-  constexpr u64 ref = 20;
-  program p{.nr_frames = 1};
-  p.calls.push_back(update_va_mapping{
-      .va = window_va(0), .val = pte_to(probe::name_grant_table, PAGE_PRESENT | PAGE_RW), .flags = UVMF_INVLPG});
-  p.calls.push_back(memory_access{
-      .op = probe::access_op::write, .va = window_va(0, ref * 8), .value = grant_of(0, GTF_permit_access, 0)});
-  const blob map{.words = {window_va(1), plain(GNTMAP_host_map | ref << 32), plain(0), plain(0)}, .out = true};
-  const blob unmap{.words = {window_va(1), plain(0), upper_half_of(2, 2)}, .out = true};
-  p.calls.push_back(raw_call{
-      .op = HYPERVISOR_grant_table_op, .args = {plain(GNTTABOP_map_grant_ref), blob_at(0), plain(1)}, .blobs = {map}});
-  p.calls.push_back(raw_call{.op = HYPERVISOR_grant_table_op,
-                             .args = {plain(GNTTABOP_unmap_grant_ref), blob_at(0), plain(1)},
-                             .blobs = {unmap}});
+  program p{.nr_frames = 1, .nr_grants = 2};
+  p.contents.push_back({.frame = probe::name_grant_table, .slot = 1, .value = grant_of(0, GTF_permit_access, 0)});
+  p.calls.push_back(
+      map_grant_ref{.uop = {{.host_addr = window_va(1), .flags = GNTMAP_host_map, .ref = ref_of_grant(1)},
+                            {.host_addr = window_va(2), .flags = GNTMAP_host_map, .ref = ref_of_grant(0)}},
+                    .count = 2});
+  p.calls.push_back(unmap_grant_ref{.uop = {{.host_addr = window_va(1), .handle = handle_of(0)}}, .count = 1});
   return p;
 }
 
@@ -235,14 +222,18 @@ TEST_F(real_xen, comes_back_from_another_l4) {
   EXPECT_EQ(frame_of(new_cr3, 0).count_info, allocated | 1);
 }
 
-// A grant of one's own can be mapped and unmapped: the handle that Xen gave is at hand.
+// Grants of one's own can be filled in beforehand, mapped and unmapped: the handle that Xen gave is at hand.
 TEST_F(real_xen, maps_and_unmaps_a_grant) {
   const program_answer& a = answer_of(grants);
   for (const answer& each : a.calls) EXPECT_EQ(each.result, 0);
   const auto status = [](u64 w, int shift) { return static_cast<s16>(w >> shift & 0xffff); };
-  EXPECT_EQ(status(a.calls[2].blobs[0][2], 16), 0);
-  EXPECT_EQ(status(a.calls[3].blobs[0][2], 32), 0);
+  EXPECT_EQ(status(a.calls[0].blobs[0][2], 16), GNTST_okay);
+  EXPECT_EQ(a.calls[0].blobs[0][3], mfn_to_maddr(*a.frame(0)).bytes);
+  EXPECT_EQ(status(a.calls[0].blobs[0][6], 16), GNTST_general_error);  // an empty entry grants nothing
+  EXPECT_EQ(status(a.calls[1].blobs[0][2], 32), GNTST_okay);
   EXPECT_EQ(frame_of(grants, 0).count_info, allocated | 1);
+  const u64 entry = session_->memory->words(a.grant_table)[(a.first_grant + 1) % probe::grants_per_frame];
+  EXPECT_EQ(entry, make_grant(*a.frame(0), GTF_permit_access, 0));
 }
 
 // Another domain's table is pinned in that domain's name alone.
@@ -297,7 +288,7 @@ TEST_F(real_xen, tells_which_call_was_fatal) {
 // the local APIC may not be mapped, and the L4's slots of Xen lead somewhere.
 TEST_F(real_xen, tells_the_machines_facts) {
   const machine_facts& f = session_->facts;
-  EXPECT_EQ(f.dom0_pages, 640u * 256 + 2);  // and two pages of Xen's heap
+  EXPECT_EQ(f.dom0_pages, 640u * 256 + 1 + probe::nr_grant_frames);  // and pages of Xen's heap
   const auto contains = [](const std::vector<xen::mfn_range>& ranges, mfn_t mfn) {
     return std::ranges::any_of(ranges, [mfn](const xen::mfn_range& r) { return r.contains(mfn); });
   };

@@ -16,7 +16,7 @@ class random_calls {
   explicit random_calls(u64 seed) : random_(seed) {}
 
   hypercall any(unsigned depth = 0) {
-    switch (below(depth < 2 ? 9 : 8)) {
+    switch (below(depth < 2 ? 11 : 10)) {
       case 0:
         return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
                                number()};
@@ -29,6 +29,8 @@ class random_calls {
       case 5: return update_descriptor_call{word(), word()};
       case 6: return vm_assist_call{number(), number()};
       case 7: return unknown_call{word()};
+      case 8: return grant_table_op_call{maps(), number()};
+      case 9: return grant_table_op_call{unmaps(), number()};
       default: return multicall(depth);
     }
   }
@@ -56,6 +58,19 @@ class random_calls {
     std::ranges::generate(*entries, make);
     kept_.push_back(entries);
     return {*entries, below(2) == 0};
+  }
+
+  std::span<gnttab_map_grant_ref_t> maps() {
+    auto list = std::make_shared<std::vector<gnttab_map_grant_ref_t>>(below(40));
+    for (auto& op : *list) op = {word(), number(), number(), static_cast<domid_t>(word())};
+    kept_.push_back(list);
+    return *list;
+  }
+  std::span<gnttab_unmap_grant_ref_t> unmaps() {
+    auto list = std::make_shared<std::vector<gnttab_unmap_grant_ref_t>>(below(40));
+    for (auto& op : *list) op = {word(), word(), number()};
+    kept_.push_back(list);
+    return *list;
   }
 
   hypercall multicall(unsigned depth) {
@@ -101,6 +116,20 @@ inline bool same(const update_descriptor_call& a, const update_descriptor_call& 
   return a.maddr == b.maddr && a.desc == b.desc;
 }
 inline bool same(const vm_assist_call& a, const vm_assist_call& b) { return a.cmd == b.cmd && a.type == b.type; }
+inline bool same(const gnttab_map_grant_ref_t& a, const gnttab_map_grant_ref_t& b) {
+  return a.host_addr == b.host_addr && a.flags == b.flags && a.ref == b.ref && a.dom == b.dom && a.status == b.status &&
+         a.handle == b.handle && a.dev_bus_addr == b.dev_bus_addr;
+}
+inline bool same(const gnttab_unmap_grant_ref_t& a, const gnttab_unmap_grant_ref_t& b) {
+  return a.host_addr == b.host_addr && a.dev_bus_addr == b.dev_bus_addr && a.handle == b.handle && a.status == b.status;
+}
+inline bool same(const grant_table_op_call& a, const grant_table_op_call& b) {
+  const auto same_list = [&b](const auto& list) {
+    return std::ranges::equal(list, std::get<std::decay_t<decltype(list)>>(b.uop),
+                              [](const auto& x, const auto& y) { return same(x, y); });
+  };
+  return a.cmd() == b.cmd() && a.count == b.count && std::visit(same_list, a.uop);
+}
 inline bool same(const unknown_call& a, const unknown_call& b) { return a.op == b.op; }
 inline bool same(const hypercall& a, const hypercall& b);
 inline bool same(const multicall_entry& a, const multicall_entry& b) {

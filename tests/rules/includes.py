@@ -17,7 +17,7 @@ POSIX = "posix"
 LAYERS = [
     (r"proto/abi/", r"proto/abi/", ()),
     (r"proto/framing\.", r"proto/(abi/|framing\.h)", ()),
-    (r"proto/codec", r"proto/abi/|proto/codec\.h|wire\.pb\.h", (PROTOBUF,)),
+    (r"proto/codec", r"proto/abi/|proto/codec\w*\.h|wire\.pb\.h", (PROTOBUF,)),
     # Audit judges the state, so it knows nothing of the code that makes the state.
     (r"hypervisor-model/audit", r"proto/abi/|hypervisor-model/(machine/|domain\.h|audit\w*\.h)", ("fmt",)),
     # The hardware; all that it knows of the code above it is the list of domains.

@@ -17,6 +17,27 @@ u64 earlier_word(const std::vector<lab::answer>& earlier, u32 index) {
   return 0;
 }
 
+/// A list of grants as it lies in memory.
+void put_words(std::span<const gnttab_map_grant_ref_t> list, std::vector<u64>& words) {
+  for (const gnttab_map_grant_ref_t& op : list)
+    words.insert(words.end(),
+                 {op.host_addr, op.flags | u64{op.ref} << 32,
+                  op.dom | u64{static_cast<u16>(op.status)} << 16 | u64{op.handle} << 32, op.dev_bus_addr});
+}
+
+void put_words(std::span<const gnttab_unmap_grant_ref_t> list, std::vector<u64>& words) {
+  for (const gnttab_unmap_grant_ref_t& op : list)
+    words.insert(words.end(), {op.host_addr, op.dev_bus_addr, op.handle | u64{static_cast<u16>(op.status)} << 32});
+}
+
+/// What a grant's call has left in its list.
+std::vector<u64> list_of(const hypercall& call) {
+  std::vector<u64> words;
+  if (const auto* c = std::get_if<grant_table_op_call>(&call))
+    std::visit([&words](const auto& list) { put_words(list, words); }, c->uop);
+  return words;
+}
+
 /// What Xen may have written to `pdone`, if the guest can read it.
 std::optional<u32> done_of(const hypercall& call) {
   const auto read = [](const done_arg& pdone) {
@@ -37,6 +58,10 @@ u64 names::operator()(const lab::word& w) const {
     case window: return w.value + where.window_va + (u64{w.index} << PAGE_SHIFT);
     case l4_entry: return w.value + l4[w.index];
     case mfn_high: return w.value + (mfn_of(where, w.index) << 32);
+    case grant_high: return w.value + (u64{where.first_grant + w.index} << 32);
+    case grant_maddr:
+      return w.value +
+             mfn_to_maddr(where.grant_table, (where.first_grant + w.index) % probe::grants_per_frame * 8).bytes;
     case earlier_high: return w.value + (earlier_word(earlier, w.index) >> 32);
     case plain:
     case blob:
@@ -86,6 +111,27 @@ hypercall abi_call::convert(const lab::update_descriptor& c) {
 
 hypercall abi_call::convert(const lab::vm_assist& c) { return vm_assist_call{.cmd = c.cmd, .type = c.type}; }
 
+hypercall abi_call::convert(const lab::map_grant_ref& c) {
+  auto& list = maps_.emplace_back();
+  for (const lab::grant_map_entry& e : c.uop) {
+    const u64 ref = number_(e.ref) + e.flags;
+    list.push_back({.host_addr = number_(e.host_addr),
+                    .flags = static_cast<u32>(ref),
+                    .ref = static_cast<u32>(ref >> 32),
+                    .dom = e.dom});
+  }
+  return grant_table_op_call{.uop = std::span(list), .count = c.count};
+}
+
+hypercall abi_call::convert(const lab::unmap_grant_ref& c) {
+  auto& list = unmaps_.emplace_back();
+  for (const lab::grant_unmap_entry& e : c.uop)
+    list.push_back({.host_addr = number_(e.host_addr),
+                    .dev_bus_addr = number_(e.dev_bus_addr),
+                    .handle = static_cast<u32>(number_(e.handle))});
+  return grant_table_op_call{.uop = std::span(list), .count = c.count};
+}
+
 hypercall abi_call::convert(const lab::raw_call& c) {
   // Only another multicall's entry asks for it so; it is refused before its list is looked at.
   if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true, .nr_calls = 1};
@@ -106,7 +152,8 @@ hypercall abi_call::convert(const lab::memory_access&) {
 
 lab::answer abi_call::answer(s64 result) const {
   lab::answer a{.result = result, .done = done_of(call_)};
-  for (const multicall_entry& e : entries_) a.entries.push_back({e.result, done_of(e.call)});
+  if (std::holds_alternative<grant_table_op_call>(call_)) a.blobs.push_back(list_of(call_));
+  for (const multicall_entry& e : entries_) a.entries.push_back({e.result, done_of(e.call), list_of(e.call)});
   return a;
 }
 

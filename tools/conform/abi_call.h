@@ -43,6 +43,8 @@ class abi_call {
   hypercall convert(const lab::set_gdt& c);
   hypercall convert(const lab::update_descriptor& c);
   hypercall convert(const lab::vm_assist& c);
+  hypercall convert(const lab::map_grant_ref& c);
+  hypercall convert(const lab::unmap_grant_ref& c);
   hypercall convert(const lab::raw_call& c);
   hypercall convert(const lab::multicall& c);
   hypercall convert(const lab::memory_access& c);
@@ -51,6 +53,8 @@ class abi_call {
   std::deque<std::vector<mmu_update_t>> ureqs_;
   std::deque<std::vector<mmuext_op_t>> uops_;
   std::deque<std::vector<u64>> frame_lists_;
+  std::deque<std::vector<gnttab_map_grant_ref_t>> maps_;
+  std::deque<std::vector<gnttab_unmap_grant_ref_t>> unmaps_;
   std::vector<multicall_entry> entries_;
   hypercall call_;
 };

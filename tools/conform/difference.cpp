@@ -60,6 +60,16 @@ std::optional<difference> compare_calls(const lab::program_answer& real, const l
   return difference{"the end", end(real), end(model)};
 }
 
+std::optional<difference> compare_grants(const lab::placement& where, const lab::memory_image& real,
+                                         const lab::memory_image& model) {
+  for (u32 i = 0; i < where.nr_grants; ++i) {
+    const u32 slot = (where.first_grant + i) % probe::grants_per_frame;
+    const u64 r = real.words(where.grant_table)[slot], m = model.words(where.grant_table)[slot];
+    if (r != m) return difference{fmt::format("grant {}", i), fmt::format("{:016x}", r), fmt::format("{:016x}", m)};
+  }
+  return std::nullopt;
+}
+
 std::vector<std::pair<std::string, mfn_t>> own_frames(const lab::placement& where) {
   std::vector<std::pair<std::string, mfn_t>> frames;
   for (std::size_t i = 0; i < where.frames.size(); ++i)
@@ -79,7 +89,10 @@ std::string describe(const lab::answer& a) {
   std::string text = result_text(a.result) + done_text(a.done);
   if (a.value != 0) text += fmt::format(", value {:#x}", a.value);
   if (!a.entries.empty()) text += "; entries";
-  for (const lab::entry_answer& e : a.entries) text += fmt::format(" {}{}", result_text(e.result), done_text(e.done));
+  for (const lab::entry_answer& e : a.entries) {
+    text += fmt::format(" {}{}", result_text(e.result), done_text(e.done));
+    if (!e.list.empty()) text += fmt::format(" [{:#x}]", fmt::join(e.list, " "));
+  }
   for (const auto& blob : a.blobs) text += fmt::format("; [{:#x}]", fmt::join(blob, " "));
   return text;
 }
@@ -90,7 +103,7 @@ std::optional<difference> compare(const lab::program_answer& real, const lab::me
   if (real.how != lab::program_answer::state::ended) return std::nullopt;
   for (const auto& [name, mfn] : own_frames(real))
     if (auto d = compare_frame(name, mfn, real_memory, model_memory)) return d;
-  return std::nullopt;
+  return compare_grants(real, real_memory, model_memory);
 }
 
 std::optional<difference> compare_shared(const lab::placement& where, const lab::memory_image& real,

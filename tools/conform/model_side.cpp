@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "hypervisor-model/domain_builder.h"
+#include "hypervisor-model/grant_table.h"
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
 #include "tools/conform/abi_call.h"
@@ -35,6 +36,13 @@ model_side::model_side(const lab::machine_facts& facts, outcome_table* outcomes)
   assert(foreign_->domid == probe::foreign_domid);
   foreign_->vcpus.push_back(std::make_unique<xen::vcpu>());
   foreign_->vcpus[0]->dom = foreign_;
+  const auto foreign_grants = xen::gnttab_grow_table(m_, *foreign_);
+  assert(foreign_grants && "the machine is bigger than the probe");
+  probe_->grants = {};  // not the builder's, but where the real ones lie
+  for (const mfn_t mfn : facts.grant_frames) {
+    xen::share_xen_page_with_guest(m_, *probe_, mfn);
+    xen::gnttab_use_frame(*probe_, mfn);
+  }
   l4_before_ = facts.probe_l4;
   for (const xen::mfn_range& range : facts.holes)
     for (mfn_t mfn = range.first; mfn <= range.last && mfn.n < facts.frames; ++mfn)
@@ -95,13 +103,9 @@ void model_side::take_place_of(const lab::placement& where) {
   assert(pinned == 0 && "the probe's own tables are valid");
 }
 
-/// What Xen shares with the domain, which may write there: xen 4.17 mm.c share_xen_page_with_guest.
+/// What Xen shares with the domain, which may write there.
 void model_side::adopt_shared_frames(const lab::placement& where) {
-  for (const mfn_t mfn : {where.shared_info, where.grant_table}) {
-    m_.adopt_page(*probe_, mfn);
-    m_.page(mfn).count_info = xen::PGC_allocated | xen::PGC_xen_heap | 1;
-    m_.page(mfn).type_info = xen::PGT_writable_page | xen::PGT_validated | 1;
-  }
+  xen::share_xen_page_with_guest(m_, *probe_, where.shared_info);
 }
 
 void model_side::take_fresh_frame(xen::domain& d, mfn_t mfn, bool untouched) {
@@ -136,7 +140,8 @@ void model_side::fill_frames(const lab::program& p, const lab::placement& where)
   const std::vector<lab::answer> none;
   const names number{where, l4_before_, none};
   for (const lab::content& c : p.contents) {
-    u64* const words = m_.words(*where.frame(c.frame));
+    const bool grants = c.frame == probe::name_grant_table;
+    u64* const words = m_.words(*where.frame(c.frame)) + (grants ? where.first_grant % probe::grants_per_frame : 0);
     for (unsigned k = 0; k < c.nr; ++k) words[c.slot + k] = number(c.value);
   }
 }

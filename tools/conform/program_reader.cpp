@@ -67,6 +67,11 @@ void program_reader::read_frames() {
 }
 
 void program_reader::read_contents() {
+  const sc::domain& own = file_.content().domain(0);
+  if (own.grants() > probe::grants_per_frame)
+    file_.fail(own, "grants", fmt::format("a conformance program has at most {} grants", probe::grants_per_frame));
+  to_.program.nr_grants = own.grants();
+  for (const auto& c : own.grant()) to_.program.contents.push_back(contents(probe::name_grant_table, c));
   for (const auto& s : file_.content().step())
     for (const auto& c : s.alloc_frame().contents())
       to_.program.contents.push_back(contents(index_.at(s.alloc_frame().name()), c));

@@ -42,6 +42,8 @@ class program_reader {
   lab::update_va_mapping update_va_mapping(const scenario::update_va_mapping& u) const;
   lab::set_gdt set_gdt(const scenario::set_gdt& g) const;
   lab::update_descriptor update_descriptor(const scenario::update_descriptor& u) const;
+  lab::map_grant_ref map_grant_ref(const scenario::map_grant_ref& m) const;
+  lab::unmap_grant_ref unmap_grant_ref(const scenario::unmap_grant_ref& u) const;
   lab::raw_call raw(const scenario::raw& r) const;
 
   // program_reader_words.cpp: words

@@ -43,6 +43,8 @@ lab::simple_call program_reader::simple_call(const sc::hypercall& h) const {
     case sc::hypercall::kSetGdt: return set_gdt(h.set_gdt());
     case sc::hypercall::kUpdateDescriptor: return update_descriptor(h.update_descriptor());
     case sc::hypercall::kVmAssist: return lab::vm_assist{.cmd = h.vm_assist().cmd(), .type = h.vm_assist().type()};
+    case sc::hypercall::kMapGrantRef: return map_grant_ref(h.map_grant_ref());
+    case sc::hypercall::kUnmapGrantRef: return unmap_grant_ref(h.unmap_grant_ref());
     case sc::hypercall::kRaw: return raw(h.raw());
     case sc::hypercall::kMulticall:
       file_.fail(h, "multicall", "a multicall in a multicall: a conformance program cannot make it");
@@ -123,6 +125,20 @@ lab::update_descriptor program_reader::update_descriptor(const sc::update_descri
                    : u.has_maddr_word() ? word(u.maddr_word())
                                         : lab::plain(u.maddr()),
           .desc = u.desc()};
+}
+
+lab::map_grant_ref program_reader::map_grant_ref(const sc::map_grant_ref& m) const {
+  lab::map_grant_ref c{.count = count_or(m, static_cast<std::size_t>(m.map_size()))};
+  for (const auto& map : m.map())
+    c.uop.push_back({word(map.host_addr()), map.flags(), word(map.ref()), static_cast<domid_t>(map.dom())});
+  return c;
+}
+
+lab::unmap_grant_ref program_reader::unmap_grant_ref(const sc::unmap_grant_ref& u) const {
+  lab::unmap_grant_ref c{.count = count_or(u, static_cast<std::size_t>(u.unmap_size()))};
+  for (const auto& unmap : u.unmap())
+    c.uop.push_back({word(unmap.host_addr()), word(unmap.dev_bus_addr()), word(unmap.handle())});
+  return c;
 }
 
 lab::raw_call program_reader::raw(const sc::raw& r) const {

@@ -86,6 +86,8 @@ lab::word program_reader::word_base(const sc::word& w) const {
     }
     case sc::word::kAddress: return address(w.address());
     case sc::word::kProbeL4Entry: return lab::probe_l4_entry(w.probe_l4_entry());
+    case sc::word::kGrantRef: return lab::ref_of_grant(w.grant_ref());
+    case sc::word::kGrantEntry: return lab::entry_of_grant(w.grant_entry());
     case sc::word::kBlob: return lab::blob_at(w.blob());
     case sc::word::kEarlierHigh: {
       const auto& e = w.earlier_high();

@@ -25,6 +25,7 @@ std::string frame_name(const lab::program& p, u32 index) {
 sc::scenario program_writer::write(std::string_view title) {
   to_.set_title(std::string(title));
   to_.add_domain()->set_kind(sc::domain::DOM0);
+  write_grants(*to_.mutable_domain(0));
   if (program_.nr_foreign != 0) to_.add_domain()->set_kind(sc::domain::DOMU);
   write_frames();
   for (std::size_t i = 0; i < program_.calls.size(); ++i) {
@@ -41,16 +42,22 @@ sc::alloc_frame& program_writer::add_frame(u32 index, sc::alloc_frame::beginning
   sc::alloc_frame& a = *step.mutable_alloc_frame();
   a.set_name(frame_name(program_, index));
   a.set_begins(begins);
-  const word_writer words(program_);
-  for (const lab::content& c : program_.contents) {
-    if (c.frame != index) continue;
-    sc::contents& to = *a.add_contents();
-    to.set_slot(c.slot);
-    if (c.nr != 1) to.set_count(c.nr);
-    words.value(
-        c.value, [&](u64 v) { to.set_value(v); }, [&] { return to.mutable_pte(); }, [&] { return to.mutable_word(); });
-  }
+  for (const lab::content& c : program_.contents)
+    if (c.frame == index) write(c, *a.add_contents());
   return a;
+}
+
+void program_writer::write(const lab::content& c, sc::contents& to) const {
+  to.set_slot(c.slot);
+  if (c.nr != 1) to.set_count(c.nr);
+  word_writer(program_).value(
+      c.value, [&](u64 v) { to.set_value(v); }, [&] { return to.mutable_pte(); }, [&] { return to.mutable_word(); });
+}
+
+void program_writer::write_grants(sc::domain& to) const {
+  to.set_grants(program_.nr_grants);
+  for (const lab::content& c : program_.contents)
+    if (c.frame == probe::name_grant_table) write(c, *to.add_grant());
 }
 
 void program_writer::write_frames() {

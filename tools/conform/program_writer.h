@@ -18,6 +18,8 @@ class program_writer {
  private:
   // program_writer.cpp: frames, steps, what was seen
   void write_frames();
+  void write_grants(scenario::domain& to) const;
+  void write(const lab::content& c, scenario::contents& to) const;
   scenario::alloc_frame& add_frame(u32 index, scenario::alloc_frame::beginning begins);
   void write_call(const lab::call& c, scenario::step& to) const;
   void write(const lab::memory_access& c, scenario::access& to) const;
@@ -35,6 +37,8 @@ class program_writer {
   void write(const lab::set_gdt& c, scenario::hypercall& to) const;
   void write(const lab::update_descriptor& c, scenario::hypercall& to) const;
   void write(const lab::vm_assist& c, scenario::hypercall& to) const;
+  void write(const lab::map_grant_ref& c, scenario::hypercall& to) const;
+  void write(const lab::unmap_grant_ref& c, scenario::hypercall& to) const;
   void write(const lab::raw_call& c, scenario::hypercall& to) const;
   void write(const lab::multicall& c, scenario::hypercall& to) const;
 

@@ -124,6 +124,31 @@ void program_writer::write(const lab::vm_assist& c, sc::hypercall& h) const {
   h.mutable_vm_assist()->set_type(c.type);
 }
 
+void program_writer::write(const lab::map_grant_ref& c, sc::hypercall& h) const {
+  const word_writer words(program_);
+  sc::map_grant_ref& to = *h.mutable_map_grant_ref();
+  for (const lab::grant_map_entry& e : c.uop) {
+    auto& map = *to.add_map();
+    words.word(e.host_addr, *map.mutable_host_addr());
+    map.set_flags(e.flags);
+    words.word(e.ref, *map.mutable_ref());
+    map.set_dom(e.dom);
+  }
+  if (c.count != c.uop.size()) to.set_count(c.count);
+}
+
+void program_writer::write(const lab::unmap_grant_ref& c, sc::hypercall& h) const {
+  const word_writer words(program_);
+  sc::unmap_grant_ref& to = *h.mutable_unmap_grant_ref();
+  for (const lab::grant_unmap_entry& e : c.uop) {
+    auto& unmap = *to.add_unmap();
+    words.word(e.host_addr, *unmap.mutable_host_addr());
+    words.word(e.dev_bus_addr, *unmap.mutable_dev_bus_addr());
+    words.word(e.handle, *unmap.mutable_handle());
+  }
+  if (c.count != c.uop.size()) to.set_count(c.count);
+}
+
 void program_writer::write(const lab::raw_call& c, sc::hypercall& h) const {
   if (c.args.empty() && c.blobs.empty()) return h.set_unknown(c.op);
   const word_writer words(program_);

@@ -15,11 +15,15 @@ void with_batch(Call& call, Fn&& fn) {
   using type = std::remove_const_t<Call>;
   if constexpr (std::is_same_v<type, lab::mmu_update>) fn(call.ureqs, call.count);
   if constexpr (std::is_same_v<type, lab::mmuext_op>) fn(call.uops, call.count);
+  if constexpr (std::is_same_v<type, lab::map_grant_ref> || std::is_same_v<type, lab::unmap_grant_ref>)
+    fn(call.uop, call.count);
 }
 
 /// Calls fn with every word of a call that may come from an earlier call's answer.
 template <class Fn>
 void for_words(lab::call& call, Fn&& fn) {
+  if (auto* const unmap = std::get_if<lab::unmap_grant_ref>(&call))
+    for (lab::grant_unmap_entry& e : unmap->uop) fn(e.handle);
   auto* const raw = std::get_if<lab::raw_call>(&call);
   if (!raw) return;
   for (lab::word& w : raw->args) fn(w);

@@ -61,6 +61,8 @@ void word_writer::word(const lab::word& w, sc::word& to) const {
       to.mutable_earlier_high()->set_call(w.index >> 16);
       to.mutable_earlier_high()->set_word(w.index & 0xffff);
       break;
+    case word_kind::grant_high: to.set_grant_ref(w.index); break;
+    case word_kind::grant_maddr: to.set_grant_entry(w.index); break;
     case word_kind::plain: break;
   }
   if (w.value != 0) to.set_value(w.value);

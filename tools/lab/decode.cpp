@@ -42,6 +42,7 @@ void put_out(answer& a, const call& c, const out_part& part, const std::vector<u
       a.entries.resize(std::get<multicall>(c).entries.size());
       for (std::size_t i = 0; i < a.entries.size(); ++i) a.entries[i].result = static_cast<s64>(words[8 * i + 1]);
       break;
+    case out_part::meaning::entry_list: a.entries[part.entry].list = words; break;
     case out_part::meaning::blob: a.blobs.push_back(words); break;
   }
 }
@@ -61,7 +62,8 @@ answer read_answer(results_reader& in, const call& c) {
 
 program_answer read_program(results_reader& in, const program& p, const probe::results_header& known) {
   const auto result = in.get<probe::program_result>();
-  if (result.nr_names != p.nr_frames + p.nr_adopted || result.nr_foreign != p.nr_foreign ||
+  if (result.first_grant >= probe::nr_grant_frames * probe::grants_per_frame ||
+      result.nr_names != p.nr_frames + p.nr_adopted || result.nr_foreign != p.nr_foreign ||
       result.nr_calls > p.calls.size())
     throw lab_error("the probe's results are not those of these programs");
   program_answer a{{.window_va = result.window_va,
@@ -70,8 +72,10 @@ program_answer read_program(results_reader& in, const program& p, const probe::r
                     .window_l3 = {known.window_l3_mfn},
                     .probe_l4 = {known.probe_l4_mfn},
                     .shared_info = {known.shared_info_mfn},
-                    .grant_table = {known.grant_table_mfn},
-                    .m2p = {known.m2p_mfn}},
+                    .grant_table = {known.grant_table_mfns[result.first_grant / probe::grants_per_frame]},
+                    .m2p = {known.m2p_mfn},
+                    .first_grant = result.first_grant,
+                    .nr_grants = p.nr_grants},
                    program_answer::state::ended};
   for (u64 n : in.words(result.nr_names))
     a.frames.push_back(n == INVALID_MFN.n ? std::nullopt : std::optional{mfn_t{n}});

@@ -45,10 +45,14 @@ void put_program(writer& out, const program& p) {
                                .nr_names = p.nr_frames + p.nr_adopted,
                                .nr_foreign = p.nr_foreign,
                                .nr_contents = static_cast<u32>(p.contents.size()),
-                               .nr_calls = static_cast<u32>(p.calls.size())};
+                               .nr_calls = static_cast<u32>(p.calls.size()),
+                               .nr_grants = p.nr_grants};
   if (header.nr_names + header.nr_foreign > probe::max_frames || p.nr_untouched > p.nr_frames)
     throw std::invalid_argument(fmt::format("a program wants {} frames, at most {} are possible",
                                             header.nr_names + header.nr_foreign, probe::max_frames));
+  if (p.nr_grants > probe::grants_per_frame)
+    throw std::invalid_argument(
+        fmt::format("a program wants {} grants, at most {} are possible", p.nr_grants, probe::grants_per_frame));
   const std::size_t start = out.size();
   out.put(header);
   for (const content& c : p.contents) out.put(c);

@@ -87,11 +87,15 @@ probe::results_header header_of(std::span<const u8> results) {
 struct cost {
   u64 frames = 0;  ///< of dom0
   u64 foreign_frames = 0;
+  u64 grants = 8;  ///< the first ones are Xen's tools' own
   u64 result_bytes = 0;
 
   void add(const program& p) {
     frames += p.nr_frames + 2;  // the window's L1, and more than its share of the tables above
     foreign_frames += p.nr_foreign;
+    // A program's grants lie in one frame, and some may be left over at the end of the one before.
+    const u64 room = probe::grants_per_frame - grants % probe::grants_per_frame;
+    grants += p.nr_grants > room ? room + p.nr_grants : p.nr_grants;
     result_bytes += sizeof(probe::program_result) + (p.nr_frames + p.nr_adopted + p.nr_foreign) * sizeof(u64);
     for (const call& c : p.calls) {
       result_bytes += sizeof(probe::call_result);
@@ -108,12 +112,14 @@ std::size_t lab::batch(std::span<const program> programs) const {
   const u64 frames_per_mib = (1 << 20) / PAGE_SIZE;
   const cost most{.frames = (options_.dom0_megabytes - 192) * frames_per_mib,  // less the probe's image and its tables
                   .foreign_frames = (options_.megabytes - options_.dom0_megabytes) / 2 * frames_per_mib,
+                  .grants = probe::nr_grant_frames * probe::grants_per_frame,
                   .result_bytes = probe::results_capacity - sizeof(probe::results_header)};
   cost sum;
   std::size_t count = 0;
   for (const program& p : programs) {
     sum.add(p);
-    if (sum.frames > most.frames || sum.foreign_frames > most.foreign_frames || sum.result_bytes > most.result_bytes)
+    if (sum.frames > most.frames || sum.foreign_frames > most.foreign_frames || sum.grants > most.grants ||
+        sum.result_bytes > most.result_bytes)
       break;
     ++count;
   }

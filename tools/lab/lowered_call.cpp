@@ -58,6 +58,22 @@ class lowering {
 
   bare_call operator()(const vm_assist& c) { return {HYPERVISOR_vm_assist, {plain(c.cmd), plain(c.type)}}; }
 
+  bare_call operator()(const map_grant_ref& c) {
+    std::vector<word> words;
+    for (const grant_map_entry& e : c.uop) {
+      word flags_and_ref = e.ref;
+      flags_and_ref.value += e.flags;
+      words.insert(words.end(), {e.host_addr, flags_and_ref, plain(e.dom), plain(0)});
+    }
+    return grant_call(GNTTABOP_map_grant_ref, std::move(words), c.count);
+  }
+
+  bare_call operator()(const unmap_grant_ref& c) {
+    std::vector<word> words;
+    for (const grant_unmap_entry& e : c.uop) words.insert(words.end(), {e.host_addr, e.dev_bus_addr, e.handle});
+    return grant_call(GNTTABOP_unmap_grant_ref, std::move(words), c.count);
+  }
+
   bare_call operator()(const raw_call& c) {
     const u32 first = next_blob();
     if (c.adopt_blob && !in_multicall_) {
@@ -132,6 +148,12 @@ class lowering {
     const word w = add(std::move(words));
     result_.blobs.back().out = out;
     return w;
+  }
+
+  bare_call grant_call(u32 cmd, std::vector<word> words, u32 count) {
+    using enum out_part::meaning;
+    return {HYPERVISOR_grant_table_op,
+            {plain(cmd), report(std::move(words), true, in_multicall_ ? entry_list : blob), plain(count)}};
   }
 
   word done_pointer(const done_arg& done) {

@@ -74,6 +74,8 @@ machine_facts read_facts(const stopped_xen& xen, const probe::results_header& kn
   facts.start = read_start(xen, known.start);
   facts.frames = xen.frames();
   facts.dom0_pages = count(frames_of(xen, xen::owner_of(0)));
+  for (const u64 mfn : known.grant_table_mfns)
+    if (mfn != 0) facts.grant_frames.push_back({mfn});
   facts.holes = frames_of(xen, xen::owner_hole);
   facts.dom_io = frames_of(xen, xen::owner_of(DOMID_IO));
   facts.dom_xen = frames_of(xen, xen::owner_of(DOMID_XEN));

@@ -19,6 +19,7 @@ struct machine_facts {
   u64 frames = 0;                                   ///< in the frame table
   start_info start;                                 ///< what dom0 was told when it started
   u64 dom0_pages = 0;                               ///< that dom0 owned in the end
+  std::vector<mfn_t> grant_frames;                  ///< dom0's grant table: 512 grants each
   std::vector<xen::mfn_range> holes;                ///< below `frames`, but no frames
   std::vector<xen::mfn_range> dom_io;               ///< frames of DOMID_IO
   std::vector<xen::mfn_range> dom_xen;              ///< frames of DOMID_XEN

@@ -36,10 +36,18 @@ constexpr word blob_at(u32 blob) { return {.kind = word_kind::blob, .index = blo
 constexpr word grant_of(u32 frame, u16 flags, domid_t domain) {
   return {.value = flags | u64{domain} << 16, .kind = word_kind::mfn_high, .index = frame};
 }
+/// The number of one of the program's grants, in bits 63:32.
+constexpr word ref_of_grant(u32 grant) { return {.kind = word_kind::grant_high, .index = grant}; }
+/// Any number of a grant.
+constexpr word plain_ref(u32 ref) { return plain(u64{ref} << 32); }
+/// mmu_update's `ptr` for the entry of one of the program's grants: so it is written without being mapped.
+constexpr word entry_of_grant(u32 grant) { return {.kind = word_kind::grant_maddr, .index = grant}; }
 /// The upper half of a word that an earlier call of the program reported, for example a grant's handle.
 constexpr word upper_half_of(u32 call, u32 out_word) {
   return {.kind = word_kind::earlier_high, .index = call << 16 | out_word};
 }
+/// The handle that entry `entry` of call `call`, a map_grant_ref, has got.
+constexpr word handle_of(u32 call, u32 entry = 0) { return upper_half_of(call, entry * 4 + 2); }
 /// A virtual address in the program's window.
 constexpr word window_va(u32 slot, u64 offset = 0) {
   return {.value = offset, .kind = word_kind::window, .index = slot};
@@ -111,7 +119,37 @@ struct vm_assist {
   bool operator==(const vm_assist&) const = default;
 };
 
-/// Any call, as words in guest memory: args may point to blobs. For memory_op, grant_table_op and what comes.
+struct grant_map_entry {
+  word host_addr{};
+  u32 flags = 0;
+  word ref{};  ///< in bits 63:32
+  domid_t dom = 0;
+  bool operator==(const grant_map_entry&) const = default;
+};
+
+/// Answered with the list as it is after the call: four words an entry, of which the third is dom | status << 16 |
+/// handle << 32, the fourth the device address.
+struct map_grant_ref {
+  std::vector<grant_map_entry> uop{};
+  u32 count = 0;
+  bool operator==(const map_grant_ref&) const = default;
+};
+
+struct grant_unmap_entry {
+  word host_addr{};
+  word dev_bus_addr{};
+  word handle{};
+  bool operator==(const grant_unmap_entry&) const = default;
+};
+
+/// Answered with the list as it is after the call: three words an entry, of which the third is handle | status << 32.
+struct unmap_grant_ref {
+  std::vector<grant_unmap_entry> uop{};
+  u32 count = 0;
+  bool operator==(const unmap_grant_ref&) const = default;
+};
+
+/// Any call, as words in guest memory: args may point to blobs. For memory_op and what comes.
 struct blob {
   std::vector<word> words;
   bool out = false;  ///< report its words after the call
@@ -129,8 +167,8 @@ struct raw_call {
   bool operator==(const raw_call&) const = default;
 };
 
-using simple_call =
-    std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist, raw_call>;
+using simple_call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
+                                 map_grant_ref, unmap_grant_ref, raw_call>;
 
 struct multicall {
   std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
@@ -149,13 +187,14 @@ struct memory_access {
   bool operator==(const memory_access&) const = default;
 };
 
-using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist, raw_call,
-                          multicall, memory_access>;
+using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
+                          map_grant_ref, unmap_grant_ref, raw_call, multicall, memory_access>;
 
 struct program {
   u32 nr_frames = 0;
   u32 nr_untouched = 0;  ///< the last of them
   u32 nr_foreign = 0;    ///< frames of domain probe::foreign_domid, known as probe::name_foreign and following
+  u32 nr_grants = 0;     ///< grants of the domain that nobody has used before
   u32 nr_adopted = 0;    ///< names beyond nr_frames that calls may give to frames
   std::vector<content> contents{};
   std::vector<call> calls{};
@@ -175,6 +214,7 @@ struct fault {
 struct entry_answer {
   s64 result = 0;
   std::optional<u32> done{};
+  std::vector<u64> list{};  ///< of a map_grant_ref or unmap_grant_ref
   bool operator==(const entry_answer&) const = default;
 };
 
@@ -183,7 +223,7 @@ struct answer {
   u64 value = 0;                          ///< of an access: what was there
   std::optional<u32> done{};              ///< what lies at a writable `pdone` after the call (it held `value` before)
   std::vector<entry_answer> entries{};    ///< of a multicall: one for each entry that was sent
-  std::vector<std::vector<u64>> blobs{};  ///< of a raw_call: those that are out
+  std::vector<std::vector<u64>> blobs{};  ///< of a raw_call: those that are out; of a grant's call: its list
   std::optional<fault> taken{};           ///< of an access
   bool operator==(const answer&) const = default;
 };
@@ -200,6 +240,8 @@ struct placement {
   mfn_t shared_info{};
   mfn_t grant_table{};
   mfn_t m2p{};
+  u32 first_grant = 0;  ///< number of the program's first grant; the others follow
+  u32 nr_grants = 0;
 
   /// A frame by index or by `probe::frame_name`.
   std::optional<mfn_t> frame(u32 name) const;

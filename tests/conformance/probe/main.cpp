@@ -17,14 +17,6 @@ u64 first_m2p_frame() {
   return mfn;
 }
 
-u64 grant_table_frame() {
-  u64 mfn = 0;
-  gnttab_setup_table setup{DOMID_SELF, 1, 0, address_of(&mfn)};
-  if (hypercall(HYPERVISOR_grant_table_op, GNTTABOP_setup_table, address_of(&setup), 1) != 0 || setup.status != 0)
-    lost("setup_table");
-  return mfn;
-}
-
 /// The image lies in one piece in the machine, in the order of its addresses.
 u64 machine_address(const start_info& start, u64 va) {
   const u64 offset = va - virt_base;
@@ -56,10 +48,10 @@ void run_programs(results& answers, const start_info& start, reader& module, u32
   frame_pool frames{start, header.start.mapped_pages};
   windows window_maker{frames, header.probe_l4_mfn};
   header.window_l3_mfn = window_maker.l3_mfn();
-  header.grant_table_mfn = grant_table_frame();
+  grant_pool grants{header.grant_table_mfns};
   static u64 l4_entries[512];
   memcpy(l4_entries, pointer_to<u64>(start.pt_base), sizeof l4_entries);
-  environment env{frames, window_maker, answers, l4_entries};
+  environment env{frames, window_maker, grants, answers, l4_entries};
   for (u32 i = 0; i < nr_programs; ++i) run_program(env, module);
 }
 

@@ -22,9 +22,11 @@
 //   2. It takes one frame more, zeroed as the others: `name_window_l1`, and writes it into an empty slot of an L2 of
 //      its own (flags P|RW|U|A|D; by mmu_update). So the program has a window of 512 pages that is empty, at an
 //      address that no program before it used; the window's L1 has count allocated|2 and type l1|validated|1.
-//   3. It makes the calls, in order. A blob lies in guest memory so that it ends at a page that is not mapped:
+//   3. It gives the program nr_grants grants that no program before it used, in one frame of the domain's grant table,
+//      and fills them with the `contents` of name_grant_table (slot = number of the grant).
+//   4. It makes the calls, in order. A blob lies in guest memory so that it ends at a page that is not mapped:
 //      whatever Xen reads beyond it is -EFAULT.
-//   4. It goes back to its own page tables, without a user table, GDT, or LDT, and with the vm_assists that it started
+//   5. It goes back to its own page tables, without a user table, GDT, or LDT, and with the vm_assists that it started
 //      with: NEW_BASEPTR(its L4), NEW_USER_BASEPTR(0), SET_LDT(0, 0), set_gdt(0 entries), vm_assist(disable, each that
 //      can be), none of it reported. The window stays as the program left it.
 
@@ -34,11 +36,13 @@ namespace pvmmu::probe {
 
 inline constexpr u64 module_magic = 0x3170626f72705650;   ///< "PVprobp1" in memory
 inline constexpr u64 results_magic = 0x3172626f72705650;  ///< "PVprobr1"
-inline constexpr u32 format_version = 2;
+inline constexpr u32 format_version = 3;
 
-inline constexpr u32 max_frames = 1024;     ///< of a program: fresh frames and adopted ones together
-inline constexpr u32 max_blobs = 40;        ///< of a call
-inline constexpr u32 max_blob_words = 512;  ///< of a blob but the first: a page
+inline constexpr u32 grants_per_frame = 512;  ///< so many may a program have
+inline constexpr u32 nr_grant_frames = 64;    ///< of the domain's grant table: Xen's own limit
+inline constexpr u32 max_frames = 1024;       ///< of a program: fresh frames and adopted ones together
+inline constexpr u32 max_blobs = 40;          ///< of a call
+inline constexpr u32 max_blob_words = 512;    ///< of a blob but the first: a page
 inline constexpr u32 max_first_blob_words = 2048;
 inline constexpr u32 max_args = 5;
 inline constexpr u64 results_capacity = u64{48} << 20;  ///< bytes
@@ -56,6 +60,8 @@ enum class word_kind : u16 {
   unmapped,      ///< a virtual address where nothing is mapped, page-aligned, with a page of nothing behind it
   l4_entry,      ///< the contents of slot `index` of the probe's own L4, as they were before the first program
   mfn_high,      ///< the number of frame `index`, in bits 63:32
+  grant_high,    ///< the number (ref) of the program's grant `index`, in bits 63:32
+  grant_maddr,   ///< the machine address of its entry in the grant table
   earlier_high,  ///< bits 63:32 of a word that a call of this program reported: index = call << 16 | its word
 };
 
@@ -69,7 +75,7 @@ enum frame_name : u32 {
   name_window_l3,            ///< the L3 above that: the same for all
   name_probe_l4,             ///< what cr3 leads to
   name_shared_info,          ///< Xen's own page that the domain may write
-  name_grant_table,          ///< Xen's page with the domain's grants: version 1, eight bytes a grant
+  name_grant_table,          ///< Xen's page with the program's grants, among others: version 1, eight bytes a grant
   name_m2p,                  ///< the first of the frames that MMUEXT/XENMEM_machphys_mfn_list names: DOMID_XEN's
   name_foreign = 0x20000,    ///< the program's first frame of the foreign domain; the others follow
 };
@@ -98,11 +104,11 @@ struct program_header {
   u32 nr_foreign = 0;    ///< fresh frames of the foreign domain, zeroed and filled as the others
   u32 nr_contents = 0;
   u32 nr_calls = 0;
-  u32 pad = 0;
+  u32 nr_grants = 0;
 };
 static_assert(sizeof(program_header) == 32);
 
-/// Fills slots `slot` … `slot + nr - 1` of a fresh frame.
+/// Fills slots `slot` … `slot + nr - 1` of a fresh frame, or as many of the program's grants.
 struct content {
   u32 frame = 0;
   u16 slot = 0;
@@ -172,7 +178,7 @@ struct results_header {
   u64 probe_l4_mfn = 0;
   u64 window_l3_mfn = 0;
   u64 shared_info_mfn = 0;
-  u64 grant_table_mfn = 0;
+  u64 grant_table_mfns[nr_grant_frames] = {};  ///< of grants 0-511, 512-1023, …
   u64 m2p_mfn = 0;
   start_facts start{};
 };
@@ -181,7 +187,7 @@ struct program_result {
   u32 nr_names = 0;  ///< as asked; of names that were not adopted the mfn is all ones
   u32 nr_calls = 0;
   u32 nr_foreign = 0;
-  u32 pad = 0;
+  u32 first_grant = 0;  ///< the others follow
   u64 window_va = 0;
   u64 window_l1_mfn = 0;
   u64 window_l2_mfn = 0;

@@ -16,6 +16,7 @@ struct running {
   u64* mfns;  ///< of names, then of foreign frames
   u32 nr_names;
   u32 nr_foreign;
+  u32 first_grant;
   const u8* first_result;  ///< of the calls'
 };
 
@@ -29,7 +30,7 @@ u64 mfn_of(const running& run, u32 name) {
     case name_window_l3: return known.window_l3_mfn;
     case name_probe_l4: return known.probe_l4_mfn;
     case name_shared_info: return known.shared_info_mfn;
-    case name_grant_table: return known.grant_table_mfn;
+    case name_grant_table: return known.grant_table_mfns[run.first_grant / grants_per_frame];
     case name_m2p: return known.m2p_mfn;
     default: lost("no frame has this name", name);
   }
@@ -56,15 +57,29 @@ u64 resolve(const running& run, const word& w, const u32* blob_bytes = nullptr) 
     case word_kind::unmapped: return w.value + unmapped_va();
     case word_kind::l4_entry: return w.value + run.env.l4_entries[w.index % 512];
     case word_kind::mfn_high: return w.value + (mfn_of(run, w.index) << 32);
+    case word_kind::grant_high: return w.value + (u64{run.first_grant + w.index} << 32);
+    case word_kind::grant_maddr:
+      return w.value + mfn_of(run, name_grant_table) * page_bytes +
+             (run.first_grant + w.index) % grants_per_frame * sizeof(u64);
     case word_kind::earlier_high: return w.value + (earlier_word(run, w.index) >> 32);
   }
   lost("a word of no kind", static_cast<u64>(w.kind));
 }
 
-void fill(const running& run, const content* contents, u32 nr_contents, u32 frame, u64* words) {
+void fill(const running& run, const content* contents, u32 nr_contents, u32 frame, u64* words, u32 nr_words = 512) {
   for (const content* c = contents; c != contents + nr_contents; ++c)
     if (c->frame == frame)
-      for (u32 slot = c->slot; slot < u32{c->slot} + c->nr && slot < 512; ++slot) words[slot] = resolve(run, c->value);
+      for (u32 slot = c->slot; slot < u32{c->slot} + c->nr && slot < nr_words; ++slot)
+        words[slot] = resolve(run, c->value);
+}
+
+/// The program's part of the grant table.
+void prepare_grants(running& run, const program_header& program, const content* contents) {
+  if (program.nr_grants == 0) return;
+  run.env.frames.map(mfn_of(run, name_grant_table), flags_rw);
+  fill(run, contents, program.nr_contents, name_grant_table,
+       run.env.frames.scratch() + run.first_grant % grants_per_frame, program.nr_grants);
+  run.env.frames.release();
 }
 
 /// Contents may name any frame, so all are taken before the first is filled.
@@ -174,12 +189,14 @@ void run_program(environment& env, reader& module) {
   answer = {.nr_names = program.nr_names,
             .nr_calls = 0,
             .nr_foreign = program.nr_foreign,
+            .first_grant = env.grants.take(program.nr_grants),
             .window_va = window.va,
             .window_l1_mfn = window.l1_mfn,
             .window_l2_mfn = window.l2_mfn};
   u64* mfns = env.answers.append<u64>(program.nr_names + program.nr_foreign);
-  running run{env, window, mfns, program.nr_names, program.nr_foreign, env.answers.end()};
+  running run{env, window, mfns, program.nr_names, program.nr_foreign, answer.first_grant, env.answers.end()};
   prepare_frames(run, program, contents);
+  prepare_grants(run, program, contents);
   ++env.answers.header().nr_begun;
   for (u32 i = 0; i < program.nr_calls; ++i) run_call(run, module, answer);
   go_back(env);

@@ -1,6 +1,7 @@
 #pragma once
 // One program: its frames, its calls, and the way back.
 
+#include "tests/conformance/probe/grants.h"
 #include "tests/conformance/probe/reader.h"
 #include "tests/conformance/probe/results.h"
 #include "tests/conformance/probe/window.h"
@@ -11,6 +12,7 @@ namespace pvmmu::probe {
 struct environment {
   frame_pool& frames;
   windows& window_maker;
+  grant_pool& grants;
   results& answers;
   const u64* l4_entries;  ///< the probe's own L4 as it was at first
 };

@@ -16,9 +16,14 @@ class maker {
     p_.nr_untouched = below(p_.nr_frames);
     p_.nr_foreign = below(3);
     p_.nr_adopted = below(3);
+    p_.nr_grants = below(3);
     for (u32 i = below(6); i-- > 0;) p_.contents.push_back(content());
-    // As a file has them: frame by frame.
+    // As a file has them: the grants, then frame by frame.
     std::ranges::stable_sort(p_.contents, {}, &lab::content::frame);
+    for (u32 i = 0; i < p_.nr_grants; ++i)
+      p_.contents.insert(
+          p_.contents.begin() + i,
+          {.frame = probe::name_grant_table, .slot = static_cast<u16>(i), .value = entry_word_without_earlier()});
     for (u32 i = below(6); i-- > 0;) p_.calls.push_back(call());
     return p_;
   }
@@ -45,7 +50,9 @@ class maker {
   lab::word word() {
     using lab::word_kind;
     const u64 value = one_in(2) ? 0 : number();
-    switch (below(9)) {
+    switch (below(11)) {
+      case 8: return {.value = value, .kind = word_kind::grant_high, .index = below(8)};
+      case 9: return {.value = value, .kind = word_kind::grant_maddr, .index = below(8)};
       case 0: return {.value = value, .kind = word_kind::maddr, .index = frame()};
       case 1: return {.value = value, .kind = word_kind::mfn, .index = frame()};
       case 2: return {.value = value, .kind = word_kind::window, .index = below(probe::window_slots)};
@@ -90,7 +97,17 @@ class maker {
   }
 
   lab::simple_call simple_call() {
-    switch (below(7)) {
+    switch (below(9)) {
+      case 7: {
+        lab::map_grant_ref c{.count = number32()};
+        for (u32 i = below(4); i-- > 0;) c.uop.push_back({word(), number32(), word(), static_cast<domid_t>(number())});
+        return c;
+      }
+      case 8: {
+        lab::unmap_grant_ref c{.count = number32()};
+        for (u32 i = below(4); i-- > 0;) c.uop.push_back({word(), word(), word()});
+        return c;
+      }
       case 0: {
         lab::mmu_update c;
         for (u32 i = below(4); i-- > 0;) c.ureqs.push_back({table_word(), entry_word()});
