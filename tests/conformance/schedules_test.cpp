@@ -208,9 +208,9 @@ std::vector<schedule> schedules(u64 seed, u64 checks) {
   constexpr u64 single_ones = 12;
   constexpr u64 preemptions_max = 600;  // each is audited
   std::vector<schedule> all;
-  for (const u64 k : {1, 2, 3, 10, 63, 511})
+  for (const u64 k : {1u, 2u, 3u, 10u, 63u, 511u})
     if (checks / k < preemptions_max) all.push_back(every(k));
-  for (const u64 period : {3, 20, 150, 700})
+  for (const u64 period : {3u, 20u, 150u, 700u})
     if (checks / period < preemptions_max) all.push_back(by_seed(seed, period));
   std::mt19937_64 random{seed};
   for (u64 i = 0; i < single_ones && checks != 0; ++i) all.push_back(only_at(random() % checks));
