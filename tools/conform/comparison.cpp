@@ -42,6 +42,7 @@ void compare(const boot& b, const subject_maker& make_subject, const std::functi
              comparison& result) {
   const std::unique_ptr<subject> model = make_subject(b.session.facts);
   std::vector<lab::program_answer> answers;
+  answers.reserve(b.programs.size());
   for (std::size_t i = 0; i < b.programs.size(); ++i)
     answers.push_back(model->run(b.programs[i], b.session.answers[i]));
   bool crashed = false;

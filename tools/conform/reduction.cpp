@@ -52,7 +52,7 @@ class copier {
 
   template <class Call>
   Call thinned(Call c) {
-    with_batch(c, [this](auto& list, u32& count) { thin(list, count, [](auto&) {}); });
+    with_batch(c, [&](auto& list, u32& count) { thin(list, count, [](auto&) {}); });
     return c;
   }
 
@@ -119,7 +119,7 @@ void reduction::add_parts(const Call& c) {
   if constexpr (std::is_same_v<Call, lab::multicall>) {
     add_with(kind::multicall, nothing);
     for (const lab::simple_call& entry : c.entries)
-      add_with(kind::entry, [&] { std::visit([this](const auto& typed) { add_parts(typed); }, entry); });
+      add_with(kind::entry, [&] { std::visit([&](const auto& typed) { add_parts(typed); }, entry); });
   } else {
     with_batch(c, [&](const auto& list, u32) {
       for (std::size_t i = 0; i < list.size(); ++i) add_with(kind::entry, nothing);

@@ -96,6 +96,7 @@ std::vector<lab::program> shrink(const std::vector<lab::program>& programs, cons
     }
   }
   std::vector<lab::program> smallest;
+  smallest.reserve(all.size());
   for (const shrinking& one : all) smallest.push_back(one.smallest());
   return smallest;
 }

@@ -59,7 +59,7 @@ class mutants_test : public testing::Test {
  protected:
   void SetUp() override {
     if (std::getenv("PVMMU_SKIP_LAB")) GTEST_SKIP() << "PVMMU_SKIP_LAB is set";
-    real_ = std::make_unique<lab::lab>(lab::lab_options{.probe = PVMMU_PROBE});
+    real = std::make_unique<lab::lab>(lab::lab_options{.probe = PVMMU_PROBE});
   }
 
   void compile_all() {
@@ -67,8 +67,8 @@ class mutants_test : public testing::Test {
     std::vector<std::filesystem::path> modules(mutants().size());
     in_parallel(modules.size(),
                 [&](std::size_t i) { modules[i] = compile_module(&mutants()[i], folder / mutants()[i].name); });
-    for (std::size_t i = 0; i < modules.size(); ++i) suspects_.push_back({mutants()[i], load_module(modules[i])});
-    sound_ = load_module(compile_module(nullptr, folder / "none"));
+    for (std::size_t i = 0; i < modules.size(); ++i) suspects.push_back({mutants()[i], load_module(modules[i])});
+    sound = load_module(compile_module(nullptr, folder / "none"));
   }
 
   /// Where a suspect differs from the real Xen. Run alone, a program lacks the frames of all others, which a stray
@@ -81,9 +81,9 @@ class mutants_test : public testing::Test {
       if (found[i]) differing.push_back(i);
     std::vector<std::size_t> doubtful;
     for (const std::size_t i : differing) doubtful.push_back(which[i]);
-    const auto sound = try_programs(sound_, b, doubtful);
-    for (std::size_t k = 0; k < sound.size(); ++k)
-      if (sound[k]) found[differing[k]].reset();
+    const auto by_itself = try_programs(sound, b, doubtful);
+    for (std::size_t k = 0; k < by_itself.size(); ++k)
+      if (by_itself[k]) found[differing[k]].reset();
     return found;
   }
 
@@ -106,27 +106,27 @@ class mutants_test : public testing::Test {
     auto compiled = std::async(std::launch::async, [this] { compile_all(); });
     const std::vector<lab::program> programs = campaign();
     u64 calls = 0;
-    run_boots(*real_, programs, [&](const boot& b) {
+    run_boots(*real, programs, [&](const boot& b) {
       if (compiled.valid()) compiled.get();
-      in_parallel(suspects_.size(), [&](std::size_t i) { look_for(suspects_[i], b, calls); });
+      in_parallel(suspects.size(), [&](std::size_t i) { look_for(suspects[i], b, calls); });
       comparison all;
-      compare(b, sound_, [](const outcome& o) { EXPECT_FALSE(o.differs) << text_of(*o.differs); }, all);
+      compare(b, sound, [](const outcome& o) { EXPECT_FALSE(o.differs) << text_of(*o.differs); }, all);
       for (const difference& d : all.shared) ADD_FAILURE() << text_of(d);
       for (const lab::program& p : b.programs) calls += p.calls.size();
     });
-    fmt::print("{} calls on Xen {}\n", calls, real_->xen_version());
+    fmt::print("{} calls on Xen {}\n", calls, real->xen_version());
   }
 
   /// Where suspect of[i] differs in programs[i].
   std::vector<std::optional<difference>> hold(std::span<const lab::program> programs,
                                               std::span<const std::size_t> of) const {
     std::vector<std::optional<difference>> all(programs.size());
-    run_boots(*real_, programs, [&](const boot& b) {
-      in_parallel(suspects_.size(), [&](std::size_t suspect) {
+    run_boots(*real, programs, [&](const boot& b) {
+      in_parallel(suspects.size(), [&](std::size_t suspect) {
         std::vector<std::size_t> which;
         for (std::size_t i = 0; i < b.programs.size(); ++i)
           if (of[b.first + i] == suspect) which.push_back(i);
-        auto found = differences(suspects_[suspect], b, which);
+        auto found = differences(suspects[suspect], b, which);
         for (std::size_t i = 0; i < which.size(); ++i) all[b.first + which[i]] = std::move(found[i]);
       });
     });
@@ -136,7 +136,7 @@ class mutants_test : public testing::Test {
   /// The smallest programs in which the suspects are still seen.
   std::vector<lab::program> shrink_all() const {
     std::vector<lab::program> programs;
-    for (const suspect& s : suspects_) programs.push_back(s.differs ? s.program : lab::program{});
+    for (const suspect& s : suspects) programs.push_back(s.differs ? s.program : lab::program{});
     return shrink(programs, [this](auto candidates, auto of) {
       std::vector<bool> seen;
       for (const auto& d : hold(candidates, of)) seen.push_back(d.has_value());
@@ -144,9 +144,9 @@ class mutants_test : public testing::Test {
     });
   }
 
-  std::unique_ptr<lab::lab> real_;
-  std::vector<suspect> suspects_;
-  subject_maker sound_;  ///< the model as it is
+  std::unique_ptr<lab::lab> real;
+  std::vector<suspect> suspects;
+  subject_maker sound;  ///< the model as it is
 };
 
 // A campaign of CI's size on the real Xen sees every rule that is removed, and nothing in the model as it is; each
@@ -154,11 +154,11 @@ class mutants_test : public testing::Test {
 TEST_F(mutants_test, each_is_found_and_shrunk) {
   run_campaign();
   const std::vector<lab::program> small = shrink_all();
-  std::vector<std::size_t> all(suspects_.size());
+  std::vector<std::size_t> all(suspects.size());
   std::iota(all.begin(), all.end(), 0);
   const auto differences = hold(small, all);
-  for (std::size_t i = 0; i < suspects_.size(); ++i) {
-    const suspect& s = suspects_[i];
+  for (std::size_t i = 0; i < suspects.size(); ++i) {
+    const suspect& s = suspects[i];
     EXPECT_TRUE(s.differs) << s.broken.name << " is not seen: " << s.broken.rule;
     if (!s.differs) continue;
     EXPECT_TRUE(differences[i]) << s.broken.name << " is no longer seen in its shrunk program";
