@@ -66,14 +66,19 @@ void transition_audit::begin_call(u64 number) {
   resumed_ = std::exchange(continued_, false);
   if (resumed_) return;
   judged_ = true;
-  before_.clear();
+  forget();
 }
 
 void transition_audit::begin_operation() {
   if (calls_.back() == HYPERVISOR_multicall) return;  // its entry is a call that begins now
   const bool maybe_begun = std::exchange(resumed_, false) && !before_.empty();
   judged_ = !maybe_begun;
+  forget();
+}
+
+void transition_audit::forget() {
   before_.clear();
+  descriptors_.clear();
 }
 
 void transition_audit::end_call(s64 result) {
@@ -81,7 +86,7 @@ void transition_audit::end_call(s64 result) {
   calls_.pop_back();
   if (number != HYPERVISOR_multicall && !continued_) {
     if (result < 0 && result != to_result(xen_errno::efault) && judged_) check_failed(result);
-    before_.clear();
+    forget();
   }
   if (!calls_.empty()) return;
   for (const auto& d : m_.domains())
@@ -95,6 +100,7 @@ void transition_audit::note_change(const event& e) {
     return;
   }
   before_.try_emplace({e.kind, e.mfn, e.slot}, e.old);
+  if (e.kind == event_kind::type_info && same_type(e.value, PGT_seg_desc_page)) descriptors_.insert(e.mfn.n);
   if (e.kind == event_kind::type_info && ((e.old ^ e.value) & PGT_pinned) && calls_.back() != HYPERVISOR_mmuext_op)
     find("I5", e.mfn, fmt::format("call {} changes the pin: {:016x} to {:016x}", calls_.back(), e.old, e.value));
 }
@@ -120,6 +126,7 @@ void transition_audit::check_change(const place& where, u64 before, s64 result) 
         find("I13", mfn, fmt::format("{}, but type {:016x} was {:016x}", result, pg.type_info, before));
       return;
     case event_kind::pte:
+      if (descriptors_.contains(mfn.n)) return;  // Xen mends what a guest's descriptors may not be
       if (const pte_t now = m_.words(mfn)[slot]; !may_change_entry(m_, before, now))
         find("I13", mfn, fmt::format("{}, but slot {} is {:016x} and was {:016x}", result, slot, now, before));
       return;

@@ -11,11 +11,11 @@
 // may have cached whatever its tables allowed it to write at any time after it was last flushed as a whole; that the
 // flush of one page forgets that page is left out, as Xen leaves it out. Processors do not run while Xen does.
 //
-// I13: an operation that fails has changed nothing but the type of frames whose type count is 0, and bits that Xen adds
-// to entries. Batches that end beyond their list (-EFAULT) are not judged, nor is update_va_mapping with a bad mask,
-// which gives -EFAULT after the fact. Nor is an operation that was preempted: I14 says that it ends as another. Nor is
-// one that changes a table to which Xen has lost a reference (machine::lost_references): it stays partial, with all
-// that it holds, until somebody asks for it.
+// I13: an operation that fails has changed nothing but the type of frames whose type count is 0, bits that Xen adds to
+// entries, and descriptors that it mends. Batches that end beyond their list (-EFAULT) are not judged, nor is
+// update_va_mapping with a bad mask, which gives -EFAULT after the fact. Nor is an operation that was preempted: I14
+// says that it ends as another. Nor is one that changes a table to which Xen has lost a reference
+// (machine::lost_references): it stays partial, with all that it holds, until somebody asks for it.
 
 #include <map>
 #include <tuple>
@@ -51,6 +51,7 @@ class transition_audit : public event_sink {
   void begin_operation();
   void end_call(s64 result);
   void note_change(const event& e);
+  void forget();
   void check_failed(s64 result);
   void check_change(const place& where, u64 before, s64 result);
   void look_at_tlb(const vcpu& v);
@@ -59,11 +60,12 @@ class transition_audit : public event_sink {
 
   machine& m_;
   std::vector<audit_finding> findings_;
-  std::vector<u64> calls_;         ///< the numbers of those that are being made: a multicall and its entry
-  bool continued_ = false;         ///< the innermost ended with a continuation
-  bool resumed_ = false;           ///< the innermost goes on after one, and has begun no operation yet
-  bool judged_ = true;             ///< the operation was not preempted
-  std::map<place, u64> before_{};  ///< what the operation has changed: what was there
+  std::vector<u64> calls_;                 ///< the numbers of those that are being made: a multicall and its entry
+  bool continued_ = false;                 ///< the innermost ended with a continuation
+  bool resumed_ = false;                   ///< the innermost goes on after one, and has begun no operation yet
+  bool judged_ = true;                     ///< the operation was not preempted
+  std::map<place, u64> before_{};          ///< what the operation has changed: what was there
+  std::unordered_set<u64> descriptors_{};  ///< frames that the operation has made descriptor pages
   std::map<std::pair<domid_t, vcpu_id_t>, possible_tlb> tlbs_;
   std::unordered_set<u64> walked_;  ///< mfn and level of the tables that were read for this vCPU
 };
