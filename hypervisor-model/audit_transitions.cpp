@@ -27,11 +27,16 @@ bool may_change_type(u64 before, u64 after) {
   return (before & PGT_count_mask) == 0 && (after & PGT_count_mask) == 0 && is_residue(after & ~PGT_non_coherent);
 }
 
-/// Xen adds these to the entries of a table that it validates, and never takes them back: no cache for what is no RAM.
+/// Xen adds bits to the entries of a table that it validates, and never takes them back. What is no RAM is mapped
+/// without a cache, and some of it only to be read.
 bool may_change_entry(const machine& m, pte_t before, pte_t after) {
   const mfn_t target = pte_mfn(after);
   const bool mmio = !m.mfn_valid(target) || m.page(target).owner == owner_of(DOMID_IO);
-  const u64 added = PAGE_USER | PAGE_GUEST_KERNEL | PAGE_GLOBAL | PAGE_ACCESSED | (mmio ? PAGE_PCD | PAGE_PWT : 0);
+  if (mmio) {
+    before &= ~(PAGE_PWT | PAGE_PCD | PAGE_PAT | (~after & PAGE_RW));
+    after &= ~(PAGE_PWT | PAGE_PCD | PAGE_PAT);
+  }
+  constexpr u64 added = PAGE_USER | PAGE_GUEST_KERNEL | PAGE_GLOBAL | PAGE_ACCESSED;
   return (before & ~after) == 0 && ((before ^ after) & ~added) == 0;
 }
 
