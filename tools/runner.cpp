@@ -166,16 +166,18 @@ class runner {
   // ---- raw steps
 
   void hypercall_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
-    refuse_raw(step.hypercall());
+    refuse_conform_only(step.hypercall());
     const name_resolver names = resolver(step, d);
     raw_call call(step.hypercall(), names);
     if (!d.xen().call(step.vcpu(), call.call(), {})) crashed(outcome);
   }
 
-  void refuse_raw(const sc::hypercall& h) const {
+  void refuse_conform_only(const sc::hypercall& h) const {
     if (h.has_raw())
       throw missing(h.raw(), "a call that the model knows by name", "a raw one: `pvmmu conform` runs it");
-    for (const auto& call : h.multicall().call()) refuse_raw(call);
+    if (h.has_map_grant_ref() || h.has_unmap_grant_ref())
+      throw missing(h, "a call that a run can make", "one with grants: `pvmmu conform` runs it");
+    for (const auto& call : h.multicall().call()) refuse_conform_only(call);
   }
 
   void access_step(const sc::step& step, running_domain& d, step_outcome& outcome) {

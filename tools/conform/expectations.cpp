@@ -6,6 +6,7 @@
 
 #include "tools/conform/abi_call.h"
 #include "tools/conform/difference.h"
+#include "tools/conform/grant_statuses.h"
 
 namespace pvmmu::conform {
 namespace {
@@ -15,7 +16,7 @@ class judgement {
   judgement(const lab::program_answer& real, const lab::memory_image& memory, const names& number)
       : real_(real), memory_(memory), number_(number) {}
 
-  void judge(const expectation& e, std::size_t call, bool last) {
+  void judge(const expectation& e, const lab::call& made, std::size_t call, bool last) {
     if (call >= real_.calls.size()) {
       const bool dies_here = real_.how == lab::program_answer::state::crashed && call == real_.calls.size();
       if (dies_here && !e.crashes) say(e.where, "the domain crashes");
@@ -23,6 +24,8 @@ class judgement {
     }
     if (e.crashes) say(e.where, "the domain does not crash");
     judge_answer(e, real_.calls[call]);
+    if (!e.grant_statuses.empty() && e.grant_statuses != grant_statuses(made, real_.calls[call]))
+      say(e.where, "not the status that was expected of each grant");
     if (!last) return;
     for (const expected_frame& f : e.frames) judge_frame(f);
   }
@@ -77,7 +80,8 @@ std::vector<std::string> unmet(const named_program& p, const lab::program_answer
                                const lab::machine_facts& facts) {
   const names number{real, facts.probe_l4, real.calls};
   judgement j{real, memory, number};
-  for (std::size_t i = 0; i < p.expected.size(); ++i) j.judge(p.expected[i], i, i + 1 == p.expected.size());
+  for (std::size_t i = 0; i < p.expected.size(); ++i)
+    j.judge(p.expected[i], p.program.calls[i], i, i + 1 == p.expected.size());
   return j.take_lines();
 }
 

@@ -30,9 +30,10 @@ struct expected_fault {
 struct expectation {
   std::string where{};  ///< file:line:column of the call
   std::optional<s64> result{};
-  std::optional<u32> done{};         ///< what lies there after the call
-  std::vector<s64> entry_results{};  ///< of a multicall
-  std::optional<lab::word> value{};  ///< what an access read
+  std::optional<u32> done{};          ///< what lies there after the call
+  std::vector<s16> grant_statuses{};  ///< of the entries of a grant's call
+  std::vector<s64> entry_results{};   ///< of a multicall
+  std::optional<lab::word> value{};   ///< what an access read
   std::optional<expected_fault> fault{};
   bool crashes = false;  ///< Xen crashes the domain in this call
   std::vector<expected_frame> frames{};

@@ -140,6 +140,7 @@ void program_reader::read_expect(const sc::expect& e, expectation& to) const {
   }
   if (e.has_done()) to.done = e.done();
   for (const auto r : e.entry_result()) to.entry_results.push_back(r);
+  for (const auto s : e.grant_status()) to.grant_statuses.push_back(static_cast<s16>(s));
   if (e.has_value()) to.value = lab::plain(e.value());
   if (e.has_value_word()) to.value = word(e.value_word());
   if (e.has_guest_fault()) to.fault = fault(e.guest_fault());

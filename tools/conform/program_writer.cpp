@@ -4,6 +4,7 @@
 
 #include "hypervisor-model/machine/page_info.h"
 #include "proto/abi/errno.h"
+#include "tools/conform/grant_statuses.h"
 #include "tools/conform/word_writer.h"
 #include "tools/scenario_names.h"
 #include "tools/scenario_text.h"
@@ -106,6 +107,7 @@ void program_writer::write_answer(std::size_t i, sc::step& to) const {
   if (to.has_hypercall()) {
     write_result(a.result, e);
     for (const auto& entry : a.entries) e.add_entry_result(entry.result);
+    for (const s16 status : grant_statuses(program_.calls[i], a)) e.add_grant_status(status);
     // What lay there before says nothing.
     const u32 before = to.hypercall().has_mmu_update() ? to.hypercall().mmu_update().done_value()
                                                        : to.hypercall().mmuext_op().done_value();
