@@ -12,10 +12,13 @@ lab::program program_maker::make() {
     return std::move(p_);
   }
   plan_frames();
+  if (one_in(4)) begin_grants();
   begin_calls();
   const u64 n = 4 + below(18);
   for (u64 i = 0; i < n; ++i) {
-    if (one_in(6)) {
+    if (p_.nr_grants != 0 && one_in(3)) {
+      p_.calls.push_back(grant_call());
+    } else if (one_in(6)) {
       p_.calls.push_back(map_for_access());
       p_.calls.push_back(memory_access());
     } else if (one_in(8)) {

@@ -98,6 +98,17 @@ class program_maker {
   lab::simple_call simple_call();
   lab::multicall multicall();
 
+  // ---- generator_grants.cpp
+  struct granted {
+    u32 call, entry;  ///< that mapped it
+    lab::word host_addr;
+  };
+  void begin_grants();
+  lab::word grant_entry();
+  lab::map_grant_ref map_grant();
+  lab::unmap_grant_ref unmap_grant();
+  lab::call grant_call();
+
   // ---- generator_accesses.cpp
   lab::update_va_mapping map_for_access();
   lab::memory_access memory_access();
@@ -108,7 +119,8 @@ class program_maker {
   lab::program p_;
   std::vector<role> roles_;
   std::vector<u32> pinned_;  ///< tables that were asked to be pinned
-  bool deep_ = false;        ///< accesses go through the tables that the program loads: no MMIO in them
+  std::vector<granted> mapped_;
+  bool deep_ = false;  ///< accesses go through the tables that the program loads: no MMIO in them
   std::map<std::pair<u32, u32>, lab::word> known_;  ///< what an entry may hold, by frame and slot
 };
 

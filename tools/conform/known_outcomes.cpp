@@ -162,6 +162,8 @@ constexpr outcome_cell cells[] = {
     {"update_descriptor", "-EINVAL"},
     {"update_descriptor: seg_desc", "0"},
     {"update_descriptor: seg_desc", "-EINVAL"},
+    {"grant_table_op", "0"},
+    {"grant_table_op", "-EFAULT"},
     {"vm_assist", "0"},
     {"vm_assist", "-EINVAL"},
     {"vm_assist", "-ENOSYS"},
