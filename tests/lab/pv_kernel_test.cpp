@@ -37,7 +37,8 @@ TEST_F(pv_kernel_test, the_probe) {
 // A file that is not there, is empty, ends in its headers or before its notes is refused, never read beyond.
 TEST_F(pv_kernel_test, no_kernels) {
   EXPECT_THROW(read_pv_kernel("/nowhere/kernel"), lab_error);
-  for (const std::uintmax_t bytes : {0u, 63u, 64u, 100u, 0x1000u}) EXPECT_THROW(read_pv_kernel(cut_probe(bytes)), lab_error);
+  for (const std::uintmax_t bytes : {0u, 63u, 64u, 100u, 0x1000u})
+    EXPECT_THROW(read_pv_kernel(cut_probe(bytes)), lab_error);
 }
 
 }  // namespace
