@@ -133,8 +133,8 @@ hypercall abi_call::convert(const lab::unmap_grant_ref& c) {
 }
 
 hypercall abi_call::convert(const lab::raw_call& c) {
-  // Only another multicall's entry asks for it so; it is refused before its list is looked at.
-  if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true, .nr_calls = 1};
+  // Only another multicall's entry asks for it so, with a list of nothing.
+  if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true};
   return unknown_call{c.op};
 }
 

@@ -39,6 +39,8 @@ word program_maker::access_address(u64 part) {
 /// An entry that may go to any table that a mapping leads to, or that part of one that names no frame: a part of a
 /// frame's number would make it that of another.
 word program_maker::access_value(u8 bytes, u64 part) {
+  const bool refused = bytes >= 4 && part == 0 && one_in(3);
+  if (refused) return pte_to(frame_of(role::l1), PAGE_PRESENT | PAGE_RW);
   if (bytes == 8) return one_in(8) ? plain(0) : leaf();
   if (part == 0) {
     if (bytes == 4) return harmless_leaf();
