@@ -86,5 +86,14 @@ TEST_F(observed_test, a_refused_access_marks_what_it_passed) {
   EXPECT_EQ(mapping_of_l1() & PAGE_ACCESSED, 0u);
 }
 
+// update_va_mapping finds the L1 through Xen's linear map, and the L3 entry on that way is marked accessed.
+TEST_F(observed_test, update_va_mapping_marks_the_l3_entry) {
+  d0.word(t.l3, 0) &= ~PAGE_ACCESSED;
+  d0.word(t.l2, 0) &= ~PAGE_ACCESSED;
+  EXPECT_EQ(d0.call(update_va_mapping_call{.va = 9 * PAGE_SIZE}), 0);
+  EXPECT_EQ(d0.word(t.l3, 0) & PAGE_ACCESSED, PAGE_ACCESSED);
+  EXPECT_EQ(d0.word(t.l2, 0) & PAGE_ACCESSED, 0u);
+}
+
 }  // namespace
 }  // namespace pvmmu::xen
