@@ -14,6 +14,6 @@ cmake -S . -B build-coverage -G Ninja -DCMAKE_BUILD_TYPE=Release -DPVMMU_COVERAG
 ninja -C build-coverage pvmmu >/dev/null
 find build-coverage -name '*.gcda' -delete
 # A difference is a finding of the campaign's, not of this.
-build-coverage/pvmmu conform --hypercalls "$calls" --seed "$seed" --quiet | tail -1 >&2 || true
+(cd build-coverage && ./pvmmu conform --hypercalls "$calls" --seed "$seed" --quiet | tail -1 >&2) || true
 object=$(find build-coverage/CMakeFiles/hypervisor_model.dir -name '*.gcda')
 gcov --json-format --stdout "$object" | python3 -B tests/conformance/coverage.py
