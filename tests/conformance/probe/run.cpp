@@ -36,11 +36,12 @@ u64 mfn_of(const running& run, u32 name) {
   }
 }
 
-/// What call `index >> 16` of the program reported, its word `index & 0xffff`.
+/// What call `index >> 16` of the program reported, its word `index & 0xffff`; 0 for one that it did not report.
 u64 earlier_word(const running& run, u32 index) {
   const u8* at = run.first_result;
   for (u32 call = 0; call < index >> 16; ++call)
     at += sizeof(call_result) + reinterpret_cast<const call_result*>(at)->nr_out * sizeof(u64);
+  if ((index & 0xffff) >= reinterpret_cast<const call_result*>(at)->nr_out) return 0;
   return reinterpret_cast<const u64*>(at + sizeof(call_result))[index & 0xffff];
 }
 
