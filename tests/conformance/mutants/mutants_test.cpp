@@ -105,16 +105,24 @@ class mutants_test : public testing::Test {
   void run_campaign() {
     auto compiled = std::async(std::launch::async, [this] { compile_all(); });
     const std::vector<lab::program> programs = campaign();
+    std::vector<lab::program> doubtful;
     u64 calls = 0;
     run_boots(*real, programs, [&](const boot& b) {
       if (compiled.valid()) compiled.get();
       in_parallel(suspects.size(), [&](std::size_t i) { look_for(suspects[i], b, calls); });
       comparison all;
-      compare(b, sound, [](const outcome& o) { EXPECT_FALSE(o.differs) << text_of(*o.differs); }, all);
+      compare(
+          b, sound,
+          [&](const outcome& o) {
+            if (o.differs) doubtful.push_back(programs[o.program]);
+          },
+          all);
       for (const difference& d : all.shared) ADD_FAILURE() << text_of(d);
       for (const lab::program& p : b.programs) calls += p.calls.size();
     });
-    fmt::print("{} calls on Xen {}\n", calls, real->xen_version());
+    // An interrupt may have come in the middle of a call: what it has done does not come again.
+    compare(*real, doubtful, sound, [](const outcome& o) { EXPECT_FALSE(o.differs) << text_of(*o.differs); });
+    fmt::print("{} calls on Xen {}, {} programs run again\n", calls, real->xen_version(), doubtful.size());
   }
 
   /// Where suspect of[i] differs in programs[i].
