@@ -83,7 +83,7 @@ void auditor::check_table(mfn_t mfn, const reference_sum& sum) {
 
 void auditor::check_lifecycle(mfn_t mfn, const reference_sum& sum) {
   const page_info& pg = m_.page(mfn);
-  const bool allocated = (pg.count_info & PGC_allocated) != 0;
+  const bool allocated = !is_free(pg.count_info) && (pg.count_info & PGC_allocated) != 0;
   if (allocated && (pg.ref_count() == 0 || pg.owner == owner_none)) {
     find("I10", mfn, "allocated with count {} and owner {:#x}", pg.ref_count(), pg.owner);
   }
@@ -114,8 +114,8 @@ void auditor::check_dying(const domain& d) {
 void auditor::check_frame(mfn_t mfn, const reference_sum& sum) {
   const page_info& pg = m_.page(mfn);
   u64 expected = sum.general;
-  for (const bool held :
-       {(pg.count_info & PGC_allocated) != 0, (pg.type_info & PGT_pinned) != 0, (pg.type_info & PGT_partial) != 0}) {
+  for (const bool held : {!is_free(pg.count_info) && (pg.count_info & PGC_allocated) != 0,
+                          (pg.type_info & PGT_pinned) != 0, (pg.type_info & PGT_partial) != 0}) {
     if (held) ++expected;
   }
   if (pg.ref_count() != expected) find("I1", mfn, "count {} but {} references", pg.ref_count(), expected);

@@ -121,6 +121,8 @@ void transition_audit::check_failed(s64 result) {
 void transition_audit::check_change(const place& where, u64 before, s64 result) {
   const auto& [kind, mfn, slot] = where;
   const page_info& pg = m_.page(mfn);
+  const bool was_free = kind == event_kind::count_info ? before == 0 || is_free(before) : kind == event_kind::m2p;
+  if (was_free && pg.owner == owner_none) return;
   switch (kind) {
     case event_kind::count_info:
       if (before != pg.count_info)

@@ -13,9 +13,10 @@
 //
 // I13: an operation that fails has changed nothing but the type of frames whose type count is 0, bits that Xen adds to
 // entries, and descriptors that it mends. Batches that end beyond their list (-EFAULT) are not judged, nor is
-// update_va_mapping with a bad mask, which gives -EFAULT after the fact. Nor is an operation that was preempted: I14
-// says that it ends as another. Nor is one that changes a table to which Xen has lost a reference
-// (machine::lost_references): it stays partial, with all that it holds, until somebody asks for it.
+// update_va_mapping with a bad mask, which gives -EFAULT after the fact. What the heap keeps of a free frame
+// is its own. Nor is an operation judged that was preempted: I14 says that it ends as another. Nor is one that changes
+// a table to which Xen has lost a reference (machine::lost_references): it stays partial, with all that it holds, until
+// somebody asks for it.
 
 #include <map>
 #include <tuple>

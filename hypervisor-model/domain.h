@@ -54,8 +54,9 @@ struct domain {
   bool crashed = false;
   bool check_l1tf;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
   u64 vm_assist = 0;
-  u64 tot_pages = 0;  ///< of its memory, without what Xen shares with it
-  u32 page_list = 0;  ///< first frame of the list of all that it owns, 0: none
+  u64 tot_pages = 0;        ///< of its memory, without what Xen shares with it
+  u64 max_pages = ~u32{0};  ///< what memory_op may raise tot_pages to; dom0 has no limit
+  u32 page_list = 0;        ///< first frame of the list of all that it owns, 0: none
   u64 nr_l4_pages = 0;
   pte_t perdomain_l4e = 0;            ///< what perdomain_slot of its L4s holds
   std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map

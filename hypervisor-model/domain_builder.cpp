@@ -205,6 +205,7 @@ std::expected<start_info, std::string> build_domain(machine& m, const domain_con
   }
   if (config.vm_assist_writable_pagetables) d.vm_assist |= u64{1} << VMASST_TYPE_writable_pagetables;
   if (d.privileged) d.iomem_caps = dom0_iomem_caps();
+  if (!d.privileged) d.max_pages = config.pages;
 
   const std::vector<mfn_t> p2m = populate(m, d, config.pages);
   if (p2m.size() < config.pages || !share_xens_pages(m, d)) {

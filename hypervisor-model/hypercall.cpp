@@ -4,6 +4,7 @@
 
 #include "hypervisor-model/descriptors.h"
 #include "hypervisor-model/grant_table.h"
+#include "hypervisor-model/memory_op.h"
 #include "hypervisor-model/mmu_update.h"
 #include "hypervisor-model/mmuext_op.h"
 #include "hypervisor-model/multicall.h"
@@ -26,6 +27,7 @@ struct dispatch {
   long operator()(update_descriptor_call& c) const { return do_update_descriptor(m, curr, c); }
   long operator()(vm_assist_call& c) const { return do_vm_assist(c); }
   long operator()(grant_table_op_call& c) const { return do_grant_table_op(m, curr, c); }
+  long operator()(memory_op_call& c) const { return do_memory_op(m, curr, c); }
   long operator()(unknown_call&) const { return to_result(xen_errno::enosys); }
 
   /// xen 4.17 common/kernel.c do_vm_assist; the types that a 64-bit PV guest may name: asm/domain.h:755.

@@ -7,6 +7,7 @@ constexpr std::string_view mm_c = "arch/x86/mm.c";
 constexpr std::string_view pv_mm_h = "arch/x86/pv/mm.h";
 constexpr std::string_view ro_page_fault_c = "arch/x86/pv/ro-page-fault.c";
 constexpr std::string_view page_alloc_c = "common/page_alloc.c";
+constexpr std::string_view memory_c = "common/memory.c";
 constexpr std::string_view multicall_c = "common/multicall.c";
 
 /// %pd
@@ -145,6 +146,34 @@ void error_clearing(machine& m, u64 mfn) { m.gdprintk({mm_c, 3865}, "Error clear
 void error_copying_from(machine& m, u64 mfn) { m.gdprintk({mm_c, 3892}, "Error copying from mfn {:05x}", mfn); }
 void error_copying_to(machine& m, u64 mfn) { m.gdprintk({mm_c, 3913}, "Error copying to mfn {:05x}", mfn); }
 void multicall_reentry(machine& m) { m.gdprintk({multicall_c, 47}, "Multicall reentry is disallowed."); }
+
+void over_allocation(machine& m, const domain& d, u64 pages) {
+  m.gprintk("Over-allocation for {}: {} > {}", name(&d), pages, d.max_pages);
+}
+
+void could_not_increase(machine& m, const domain& d, u32 order, u64 done, u64 nr_extents) {
+  m.gdprintk({memory_c, 135}, "Could not allocate order={} extent: id={} memflags=0 ({} of {})", order, d.domid, done,
+             nr_extents);
+}
+
+void could_not_populate(machine& m, const domain& d, u32 order, u64 done, u64 nr_extents) {
+  m.gdprintk({memory_c, 277}, "Could not allocate order={} extent: id={} memflags=0 ({} of {})", order, d.domid, done,
+             nr_extents);
+}
+
+void page_number_invalid(machine& m, const domain& d, mfn_t mfn) {
+  m.gdprintk({memory_c, 370}, "Domain {} page number {:x} invalid", d.domid, mfn.n);
+}
+
+void bad_page_free(machine& m, const domain& d, mfn_t mfn) {
+  m.gdprintk({memory_c, 404}, "Bad page free for Dom{} GFN {:x}", d.domid, mfn.n);
+}
+
+void bad_steal(machine& m, const domain& d, const page_info& pg) {
+  const domain* const owner = m.page_owner(pg);
+  m.gdprintk({mm_c, 4454}, "Bad steal mfn {:05x} from d{} (owner d{}) caf={:08x} taf={:016x}", m.mfn_of(pg).n, d.domid,
+             owner ? owner->domid : DOMID_INVALID, pg.count_info, pg.type_info);
+}
 
 void ptwr_bad_access(machine& m, u64 cr2, u64 addr, unsigned bytes) {
   m.gdprintk({ro_page_fault_c, 100}, "bad access (cr2={:x}, addr={:x}, bytes={})", cr2, addr, bytes);

@@ -1,6 +1,6 @@
 #pragma once
 // What Xen prints about the MMU, word for word, with the file and line of Debian's 4.17.7. Release builds print
-// `get_page_failed` and `l1tf_crash` alone; the rest is for debug builds (gdprintk).
+// `get_page_failed`, `l1tf_crash` and `over_allocation` alone; the rest is for debug builds (gdprintk).
 
 #include "hypervisor-model/domain.h"
 
@@ -49,6 +49,14 @@ void error_clearing(machine& m, u64 mfn);
 void error_copying_from(machine& m, u64 mfn);
 void error_copying_to(machine& m, u64 mfn);
 void multicall_reentry(machine& m);
+
+// memory_op
+void over_allocation(machine& m, const domain& d, u64 pages);
+void could_not_increase(machine& m, const domain& d, u32 order, u64 done, u64 nr_extents);
+void could_not_populate(machine& m, const domain& d, u32 order, u64 done, u64 nr_extents);
+void page_number_invalid(machine& m, const domain& d, mfn_t mfn);
+void bad_page_free(machine& m, const domain& d, mfn_t mfn);
+void bad_steal(machine& m, const domain& d, const page_info& pg);
 
 // write emulation
 void ptwr_bad_access(machine& m, u64 cr2, u64 addr, unsigned bytes);

@@ -66,6 +66,10 @@ class decoded_call {
   hypercall take(const wire::multicall_call& message);
   hypercall take(const wire::set_gdt_call& message);
   hypercall take(const wire::grant_table_op_call& message);
+  hypercall take(const wire::memory_op_call& message);
+  template <class Message>
+  extent_list take_extents(const Message& message);
+  xen_memory_reservation take_reservation(const wire::memory_reservation& message);
 
   hypercall call_;
   std::span<multicall_entry> entries_;  ///< of the outermost multicall, whatever becomes of the call while it runs
@@ -76,6 +80,13 @@ class decoded_call {
   std::vector<gnttab_unmap_grant_ref_t> unmaps_;
   std::vector<multicall_entry> multicall_entries_;
 };
+
+// codec_memory_op.cpp
+void encode(const memory_op_call& call, wire::memory_op_call& message);
+void encode_outcome(const memory_op_call& call, wire::call_outcome& message);
+/// How many extents all its lists have; the error: no such domain can be.
+decode_result<std::size_t> count_extents(const wire::memory_op_call& message);
+decode_result<void> apply_outcome(const wire::memory_op_outcome& message, hypercall& call);
 
 void encode(const hypercall& call, wire::hypercall& message);
 /// Writes results of multicall entries and `pdone` into `call`, and returns what the call returned. The error: the

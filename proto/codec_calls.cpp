@@ -123,6 +123,7 @@ struct call_encoder {
   }
 
   void operator()(const grant_table_op_call& call) const { encode(call, *message.mutable_grant_table_op()); }
+  void operator()(const memory_op_call& call) const { encode(call, *message.mutable_memory_op()); }
 
   void operator()(const unknown_call& call) const { message.mutable_unknown()->set_op(call.op); }
 };
@@ -141,6 +142,7 @@ void put_outcome(const hypercall& call, wire::call_outcome& message) {
   if (const done_arg* done = done_of(call); done && done->written) message.set_done(done->value);
   if (const auto* multicall = std::get_if<multicall_call>(&call)) put_entries(multicall->call_list, message);
   if (const auto* op = std::get_if<grant_table_op_call>(&call)) put_grants(*op, message);
+  if (const auto* memory_op = std::get_if<memory_op_call>(&call)) encode_outcome(*memory_op, message);
 }
 
 void put_entries(std::span<const multicall_entry> entries, wire::call_outcome& message) {
@@ -168,10 +170,17 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
     case wire::hypercall::CALL_NOT_SET:
       return std::unexpected(
           "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
-          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op or unknown");
+          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op, memory_op "
+          "or unknown");
     case wire::hypercall::kMmuUpdate: total.ureqs += size_of(message.mmu_update().ureqs()); break;
     case wire::hypercall::kMmuextOp: total.uops += size_of(message.mmuext_op().uops()); break;
     case wire::hypercall::kSetGdt: total.frames += size_of(message.set_gdt().frame_list()); break;
+    case wire::hypercall::kMemoryOp: {
+      const auto extents = count_extents(message.memory_op());
+      if (!extents) return std::unexpected("memory_op: " + extents.error());
+      total.frames += *extents;
+      break;
+    }
     case wire::hypercall::kUpdateVaMappingOtherdomain:
       if (auto domid = decode_domid(message.update_va_mapping_otherdomain().domid()); !domid)
         return std::unexpected("update_va_mapping_otherdomain: " + domid.error());
@@ -237,6 +246,7 @@ hypercall decoded_call::take(const wire::hypercall& message) {
       return update_descriptor_call{message.update_descriptor().maddr(), message.update_descriptor().desc()};
     case wire::hypercall::kVmAssist: return vm_assist_call{message.vm_assist().cmd(), message.vm_assist().type()};
     case wire::hypercall::kGrantTableOp: return take(message.grant_table_op());
+    case wire::hypercall::kMemoryOp: return take(message.memory_op());
     case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
     case wire::hypercall::CALL_NOT_SET: break;
   }
@@ -318,6 +328,9 @@ decode_result<void> apply_done(const wire::call_outcome& message, hypercall& cal
 decode_result<long> apply_outcome(const wire::call_outcome& message, hypercall& call) {
   if (auto ok = apply_done(message, call); !ok) return std::unexpected(ok.error());
   if (auto ok = apply_grants(message, call); !ok) return std::unexpected(ok.error());
+  if (message.has_memory_op()) {
+    if (auto ok = apply_outcome(message.memory_op(), call); !ok) return std::unexpected(ok.error());
+  }
   auto* multicall = std::get_if<multicall_call>(&call);
   const std::size_t expected = multicall ? multicall->call_list.size() : 0;
   const std::size_t found = size_of(message.entries());

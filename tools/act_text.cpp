@@ -1,5 +1,6 @@
 #include "tools/act_text.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -57,6 +58,8 @@ class call_writer {
       append(lines, calls(*m, tree, indent));
     } else {
       lines.push_back({line_role::plain, indent, arguments(call)});
+      for (const auto& [index, extent] : tree.entries)
+        append(lines, fold(changes_text(extent.own, names_, indent), "change"));
     }
     append(lines, fold(changes_text(tree.own, names_, indent), "change"));
     if (tree.preempted != 0)
@@ -175,8 +178,33 @@ class call_writer {
     if (const auto* v = std::get_if<vm_assist_call>(&call)) return fmt::format("command {}, type {}", v->cmd, v->type);
     if (const auto* g = std::get_if<grant_table_op_call>(&call))
       return g->cmd() == GNTTABOP_map_grant_ref ? "map_grant_ref" : "unmap_grant_ref";
+    if (const auto* o = std::get_if<memory_op_call>(&call)) return memory_op(*o);
     const auto* unknown = std::get_if<unknown_call>(&call);
     return unknown ? fmt::format("number {}", unknown->op) : "";
+  }
+
+  std::string memory_op(const memory_op_call& c) const {
+    const std::string_view known = memory_op_cmd_name(c.cmd);
+    std::string text = known.empty() ? fmt::format("command {}", c.cmd & MEMOP_CMD_MASK) : std::string(known);
+    if (const u64 start = c.cmd >> MEMOP_EXTENT_SHIFT; start != 0) text += fmt::format(" from extent {}", start);
+    if (const auto* r = std::get_if<xen_memory_reservation>(&c.arg)) return text + extents(*r);
+    if (const auto* e = std::get_if<xen_memory_exchange>(&c.arg))
+      return fmt::format("{}{} for{}, nr_exchanged {}", text, extents(e->in), extents(e->out), e->nr_exchanged);
+    if (const auto* list = std::get_if<xen_machphys_mfn_list>(&c.arg))
+      return fmt::format("{} of at most {}", text, count_text(list->max_extents, "extent"));
+    return text + ": the argument cannot be read";
+  }
+
+  /// As the list is after the call.
+  static std::string extents(const xen_memory_reservation& r) {
+    constexpr std::size_t shown_max = 4;
+    const auto list = r.extent_start.entries;
+    std::string text = fmt::format(" {}", count_text(r.nr_extents, "extent"));
+    if (r.extent_order != 0) text += fmt::format(" of order {}", r.extent_order);
+    if (r.domid != DOMID_SELF) text += fmt::format(" of domain {:#x}", r.domid);
+    for (std::size_t i = 0; i < std::min(list.size(), shown_max); ++i)
+      text += fmt::format("{}{:#x}", i == 0 ? ": " : ", ", list[i]);
+    return list.size() > shown_max ? text + ", …" : text;
   }
 
   std::string va_mapping(const update_va_mapping_call& u) const {

@@ -9,6 +9,10 @@ u32 claimed_entries(const hypercall& call) {
   if (const auto* c = std::get_if<mmu_update_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
   if (const auto* c = std::get_if<mmuext_op_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
   if (const auto* c = std::get_if<multicall_call>(&call)) return c->nr_calls;
+  if (const auto* c = std::get_if<memory_op_call>(&call)) {
+    if (const auto* r = std::get_if<xen_memory_reservation>(&c->arg)) return static_cast<u32>(r->nr_extents);
+    if (const auto* e = std::get_if<xen_memory_exchange>(&c->arg)) return static_cast<u32>(e->in.nr_extents);
+  }
   return 0;
 }
 

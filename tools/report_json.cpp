@@ -104,6 +104,14 @@ json::array hex_list(const List& numbers) {
   return list;
 }
 
+json::object json_of(const xen_memory_reservation& r) {
+  return {{"extents", hex_list(r.extent_start.entries)},
+          {"nr_extents", r.nr_extents},
+          {"extent_order", r.extent_order},
+          {"mem_flags", hex(r.mem_flags)},
+          {"domid", r.domid}};
+}
+
 struct arguments {
   json::object operator()(const mmu_update_call& c) const {
     return {{"requests", json_of(c.ureqs.entries)},
@@ -143,6 +151,21 @@ struct arguments {
     return {{"cmd", c.cmd()},
             {"ops", std::visit([](const auto& list) { return json_of(list); }, c.uop)},
             {"count", c.count}};
+  }
+
+  json::object operator()(const memory_op_call& c) const {
+    json::object o{{"cmd", c.cmd}, {"name", memory_op_cmd_name(c.cmd)}};
+    if (const auto* r = std::get_if<xen_memory_reservation>(&c.arg)) o["reservation"] = json_of(*r);
+    if (const auto* e = std::get_if<xen_memory_exchange>(&c.arg)) {
+      o["in"] = json_of(e->in);
+      o["out"] = json_of(e->out);
+      o["nr_exchanged"] = e->nr_exchanged;
+    }
+    if (const auto* list = std::get_if<xen_machphys_mfn_list>(&c.arg)) {
+      o["max_extents"] = list->max_extents;
+      o["extents"] = hex_list(list->extent_start.entries);
+    }
+    return o;
   }
   json::object operator()(const unknown_call& c) const { return {{"op", hex(c.op)}}; }
 };

@@ -175,6 +175,8 @@ class runner {
   void refuse_conform_only(const sc::hypercall& h) const {
     if (h.has_raw())
       throw missing(h.raw(), "a call that the model knows by name", "a raw one: `pvmmu conform` runs it");
+    if (h.has_memory_op())
+      throw missing(h.memory_op(), "a call that scenarios run on the model", "memory_op: `pvmmu conform` runs it");
     if (h.has_map_grant_ref() || h.has_unmap_grant_ref())
       throw missing(h, "a call that a run can make", "one with grants: `pvmmu conform` runs it");
     for (const auto& call : h.multicall().call()) refuse_conform_only(call);

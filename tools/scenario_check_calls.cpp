@@ -57,6 +57,7 @@ void scenario_checker::check_hypercall(const sc::hypercall& h) const {
         check_word(unmap.handle());
       }
       break;
+    case sc::hypercall::kMemoryOp: check_memory_op(h.memory_op()); break;
     case sc::hypercall::kVmAssist:
     case sc::hypercall::kUnknown: break;
     case sc::hypercall::CALL_NOT_SET: need(false, h, "a call: expected mmu_update, mmuext_op, …");
@@ -106,6 +107,18 @@ void scenario_checker::check_multicall(const sc::multicall& m) const {
     for (const auto& inner : call.multicall().call())
       if (inner.has_multicall()) file_.fail(inner, "multicall", "a third level of multicalls: expected two at most");
   }
+}
+
+void scenario_checker::check_memory_op(const sc::memory_op& m) const {
+  for (const auto* r : {&m.reservation(), &m.exchange().in(), &m.exchange().out()}) {
+    for (const auto& w : r->extents().word()) check_word(w);
+    if (r->extents().has_at()) check_word(r->extents().at());
+    if (r->has_domid()) in_range(*r, "domid", r->domid(), 0, 0xffff);
+  }
+  for (const auto& w : m.machphys_mfn_list().extents().word()) check_word(w);
+  if (!m.has_adopt_first()) return;
+  need(m.adopt_first().has_name(), m, "a name to begin with: expected adopt_first { name: \"x\" }");
+  check_frame(m.adopt_first());
 }
 
 void scenario_checker::check_raw(const sc::raw& r) const {

@@ -44,6 +44,7 @@ class scenario_checker {
   void check_op(const scenario::mmuext_op::one_op& op) const;
   void check_update_va_mapping(const scenario::update_va_mapping& u) const;
   void check_multicall(const scenario::multicall& m) const;
+  void check_memory_op(const scenario::memory_op& m) const;
   void check_raw(const scenario::raw& r) const;
   void check_expect(const scenario::step& s, const scenario::expect& e) const;
   void check_expected_calls(const scenario::expect& e) const;

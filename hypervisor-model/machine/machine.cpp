@@ -39,7 +39,7 @@ machine::machine(const machine_config& config)
       frames_(static_cast<page_info*>(frame_table_memory_.data())),
       memory_(static_cast<u64*>(ram_.data())),
       m2p_(static_cast<u64*>(m2p_memory_.data())),
-      next_unused_(first_heap_frame),
+      heap_(frames_, config.frames, first_heap_frame),
       dom_xen_(std::make_unique<domain>(*this, DOMID_XEN, domain_kind::domU)),
       dom_io_(std::make_unique<domain>(*this, DOMID_IO, domain_kind::domU)) {
   for (u64 n = 0; n < dom_io_frames; ++n) {
@@ -59,55 +59,68 @@ machine::machine(const machine_config& config)
 
 machine::~machine() = default;
 
-std::optional<mfn_t> machine::take_free_frame() {
-  mfn_t mfn{free_list_};
-  if (free_list_ != 0) {
-    free_list_ = page(mfn).next;
-    std::memset(words(mfn), 0, PAGE_SIZE);
-  } else if (next_unused_ < config_.frames) {
-    mfn.n = next_unused_++;
-  } else {
-    return std::nullopt;
+std::optional<mfn_t> machine::alloc_heap_pages(unsigned order, u64 limit) {
+  const auto first = heap_.take(order, limit);
+  if (!first) return std::nullopt;
+  for (mfn_t mfn = *first; mfn.n < first->n + (u64{1} << order); ++mfn) {
+    page_info& pg = page(mfn);
+    pg.owner = owner_in_transit;
+    if (pg.type_info != 0) set_type_info(pg, 0);
+    if (!is_free(pg.count_info)) continue;  // never used
+    if (pg.count_info & PGC_need_scrub) std::memset(words(mfn), 0, PAGE_SIZE);
+    set_count_info(pg, 0);
+    for (const auto& d : domains_) flush_tlb(*d, tlbflush_filter(*d, pg), flush_reason::new_owner);
   }
-  return mfn;
+  return first;
+}
+
+void machine::give_page(domain& d, page_info& pg) {
+  pg.owner = d.owner();
+  set_count_info(pg, PGC_allocated | 1);
+  link(d, pg);
 }
 
 std::optional<mfn_t> machine::alloc_xenheap_page() {
-  const auto mfn = take_free_frame();
-  if (mfn) page(*mfn).count_info = page(*mfn).type_info = 0;
+  const auto mfn = alloc_heap_pages(0);
+  if (!mfn) return std::nullopt;
+  page(*mfn).owner = owner_none;
+  std::memset(words(*mfn), 0, PAGE_SIZE);
   return mfn;
 }
 
 std::optional<mfn_t> machine::alloc_domheap_page(domain& d) {
-  const auto mfn = take_free_frame();
-  if (!mfn) return std::nullopt;
-  page_info& pg = page(*mfn);
-  pg.owner = d.owner();
-  set_type_info(pg, 0);
-  set_count_info(pg, PGC_allocated | 1);
-  link(d, pg);
+  const auto mfn = alloc_heap_pages(0);
+  if (mfn) give_page(d, page(*mfn));
   return mfn;
+}
+
+void machine::steal_page(page_info& pg) {
+  domain* d = page_owner(pg);
+  assert(d && pg.ref_count() == 1 && pg.type_count() == 0 && "nothing refers to it but the allocation");
+  unlink(*d, pg);
+  pg.owner = owner_in_transit;
+  set_count_info(pg, 0);
+  set_type_info(pg, 0);
 }
 
 void machine::free_domheap_page(page_info& pg) {
   domain* d = page_owner(pg);
-  assert(d && pg.ref_count() == 0 && "only an owned frame without references is freed");
-  unlink(*d, pg);
-  if (pg.count_info & PGC_xen_heap) return;  // Xen itself still uses it
-  give_back(pg);
+  assert(pg.ref_count() == 0 && "only a frame without references is freed");
+  if (d) unlink(*d, pg);
+  if (d && (pg.count_info & PGC_xen_heap)) return;  // Xen itself still uses it
+  give_back(pg, !d || d->is_dying);
 }
 
-void machine::give_back(page_info& pg) {
+void machine::give_back(page_info& pg, bool scrub) {
   set_tlbflush_timestamp(pg);
-  set_count_info(pg, PGC_state_free);
+  set_count_info(pg, PGC_state_free | (scrub ? PGC_need_scrub : 0));
   set_type_info(pg, 0);
   pg.owner = owner_none;
-  pg.next = free_list_;
-  pg.prev = 0;
-  free_list_ = static_cast<u32>(mfn_of(pg).n);
+  set_gpfn_from_mfn(mfn_of(pg), INVALID_PFN.n);
+  heap_.give_back(mfn_of(pg));
 }
 
-void machine::free_xenheap_page(mfn_t mfn) { give_back(page(mfn)); }
+void machine::free_xenheap_page(mfn_t mfn) { give_back(page(mfn), true); }
 
 void machine::link(domain& d, page_info& pg) {
   const auto n = static_cast<u32>(mfn_of(pg).n);
@@ -133,7 +146,7 @@ void machine::adopt_page(domain& d, mfn_t mfn) {
   assert(pg.owner == owner_none && "a frame has one owner");
   pg.owner = d.owner();
   link(d, pg);
-  next_unused_ = std::max(next_unused_, mfn.n + 1);
+  heap_.use_up_to(mfn.n + 1);
 }
 
 bool machine::mmio_read_only(mfn_t mfn) const {
@@ -162,7 +175,7 @@ domain* machine::find_domain(domid_t domid) {
 }
 
 domain* machine::page_owner(const page_info& pg) {
-  if (pg.owner == owner_none || pg.owner == owner_hole) return nullptr;
+  if (pg.owner == owner_none || pg.owner >= owner_in_transit) return nullptr;
   if (current && pg.owner == current->dom->owner()) return current->dom;  // nearly always
   if (pg.owner == dom_io_->owner()) return dom_io_.get();
   if (pg.owner == dom_xen_->owner()) return dom_xen_.get();

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "hypervisor-model/machine/heap.h"
 #include "hypervisor-model/machine/page_info.h"
 #include "hypervisor-model/machine/reserved_memory.h"
 #include "proto/abi/domain_config.h"
@@ -85,16 +86,25 @@ class machine {
   u64* words(mfn_t mfn) { return memory_ + mfn.n * entries_per_table; }
   const u64* words(mfn_t mfn) const { return memory_ + mfn.n * entries_per_table; }
 
-  /// Gives a free frame to `d`: count 1, allocated, no type, zeroed. Nothing if memory is out. Frames that were never
-  /// used before come in ascending order.
+  /// Takes 2^order frames for nobody yet: count 0, no type. Below `limit`, as far as the heap chooses. Nothing if
+  /// memory is out.
+  std::optional<mfn_t> alloc_heap_pages(unsigned order, u64 limit = ~u64{0});
+  /// Makes `d` the owner of a frame that alloc_heap_pages gave: count 1, allocated.
+  void give_page(domain& d, page_info& pg);
+  /// Takes a frame that nothing refers to from its owner: as alloc_heap_pages gives one.
+  void steal_page(page_info& pg);
+  /// Gives a free frame to `d`. Frames that were never used before come in ascending order, zeroed.
   std::optional<mfn_t> alloc_domheap_page(domain& d);
   /// Takes a free frame for Xen itself: nobody's, zeroed. Nothing if memory is out.
   std::optional<mfn_t> alloc_xenheap_page();
+  /// Which frames to hand out next (heap.h).
+  void offer_frames(std::span<const mfn_t> firsts) { heap_.offer(firsts); }
   /// Nobody uses it any more: back to the heap.
   void free_xenheap_page(mfn_t mfn);
   /// Makes `d` the owner of a frame that nobody owns, whatever its counts: how a snapshot is loaded.
   void adopt_page(domain& d, mfn_t mfn);
-  /// The last reference is gone: back to the heap, unless it is one of Xen's own.
+  /// The last reference is gone: back to the heap. What lies in it stays, unless its owner is dying or gone. A frame of
+  /// Xen's own that was shared with its owner only leaves the owner's list.
   void free_domheap_page(page_info& pg);
 
   /// Whether MMIO there may only be read, whatever the guest asks (Xen's mmio_ro_ranges).
@@ -182,12 +192,14 @@ class machine {
   /// What Xen puts into slots 256-271 of every L4, but for 258 (the L4 itself) and 260 (the domain's own).
   std::array<pte_t, last_xen_slot - first_xen_slot + 1> xen_l4_slots{};
 
+  /// Where the machine-to-phys table lies: a frame for each 2 MiB of it. Empty unless the machine repeats a real one.
+  std::vector<mfn_t> machphys_mfns;
+
   /// General references that Xen itself loses track of, so that their frames are never freed (xen 4.17 mm.c:1813).
   std::vector<mfn_t> lost_references;
 
  private:
-  std::optional<mfn_t> take_free_frame();
-  void give_back(page_info& pg);
+  void give_back(page_info& pg, bool scrub);
   bool somebody_maps_grants_of(const domain& granter) const;
   void print(const std::string& line);
   std::string current_name() const;
@@ -201,8 +213,7 @@ class machine {
   page_info* frames_;
   u64* memory_;
   u64* m2p_;
-  u64 next_unused_;    ///< frames from here on were never allocated
-  u32 free_list_ = 0;  ///< frames given back, linked through `next`
+  heap heap_;
   u32 tlbflush_clock_ = 1;
   event_sink* sink_ = nullptr;
   preemption* preemption_ = nullptr;

@@ -30,6 +30,7 @@ inline constexpr u64 PGT_non_coherent = u64{1} << 55;
 inline constexpr u64 PGT_count_mask = (u64{1} << 55) - 1;
 
 inline constexpr u64 PGC_allocated = u64{1} << 63;
+inline constexpr u64 PGC_need_scrub = PGC_allocated;  ///< of a free frame
 inline constexpr u64 PGC_xen_heap = u64{1} << 62;
 inline constexpr u64 PGC_page_table = u64{1} << 61;
 inline constexpr u64 PGC_broken = u64{1} << 60;
@@ -47,10 +48,13 @@ constexpr unsigned table_level(u64 type_info) {
 }
 constexpr bool same_type(u64 a, u64 b) { return ((a ^ b) & PGT_type_mask) == 0; }
 
+constexpr bool is_free(u64 count_info) { return (count_info & PGC_state) == PGC_state_free; }
+
 /// Who owns a frame, as stored in `page_info::owner`: 0 nobody, all ones no frame at all, else domid + 1.
 using owner_t = u32;
 inline constexpr owner_t owner_none = 0;
 inline constexpr owner_t owner_hole = ~owner_t{0};
+inline constexpr owner_t owner_in_transit = owner_hole - 1;  ///< within a call: neither free nor anybody's
 constexpr owner_t owner_of(domid_t domid) { return owner_t{domid} + 1; }
 
 struct page_info {

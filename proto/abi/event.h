@@ -36,6 +36,7 @@ enum class flush_reason : u64 {
   type_change,  ///< a frame changed type while a vCPU might still have it in its TLB
   cr3,          ///< a new baseptr
   grant_unmap,  ///< grants were unmapped, and what they held is dropped
+  new_owner,    ///< a frame is given out again while a vCPU might still have it in its TLB
 };
 
 struct event {

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "proto/abi/grant_table.h"
+#include "proto/abi/memory_op.h"
 
 namespace pvmmu {
 
@@ -21,6 +22,7 @@ enum hypercall_nr : u32 {
   HYPERVISOR_mmu_update = 1,
   HYPERVISOR_set_gdt = 2,
   HYPERVISOR_update_descriptor = 10,
+  HYPERVISOR_memory_op = 12,
   HYPERVISOR_multicall = 13,
   HYPERVISOR_update_va_mapping = 14,
   HYPERVISOR_grant_table_op = 20,
@@ -176,7 +178,7 @@ struct unknown_call {
 
 using hypercall = std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call,
                                update_va_mapping_otherdomain_call, multicall_call, set_gdt_call, update_descriptor_call,
-                               vm_assist_call, grant_table_op_call, unknown_call>;
+                               vm_assist_call, grant_table_op_call, memory_op_call, unknown_call>;
 
 struct multicall_entry {
   hypercall call;

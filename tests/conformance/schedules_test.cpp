@@ -118,7 +118,7 @@ class supervisor : public xen::preemption, public event_sink {
 struct run {
   run(const lab::program& p, const schedule& s) {
     supervisor watching{model->machine(), s};
-    answer = model->run(p, placement_of(p));
+    answer = model->run(p, lab::program_answer{placement_of(p)});
     checks = watching.checks;
     unsound = watching.unsound;
   }

@@ -210,7 +210,7 @@ TEST_F(grant_table_test, nothing_is_left_of_a_domain_that_had_mappings) {
   m.remove_domain(0);
   for (const mfn_t mfn : {t.data, t.l1, table}) {
     EXPECT_EQ(m.page(mfn).owner, owner_none);
-    EXPECT_EQ(m.page(mfn).count_info, PGC_state_free);
+    EXPECT_EQ(m.page(mfn).count_info, PGC_state_free | PGC_need_scrub);
   }
 }
 

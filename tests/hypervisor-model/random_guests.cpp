@@ -1,7 +1,9 @@
 #include "tests/hypervisor-model/random_guests.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 
@@ -15,6 +17,8 @@ constexpr u64 leaf_flags = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED;
 constexpr u64 table_entry_flags = leaf_flags | PAGE_RW;
 constexpr std::size_t frames_per_domain = 25;
 constexpr u32 grants_used = 6;
+/// What memory_op may give to a domain.
+constexpr u64 frames_per_domain_max = 40;
 
 /// In which slot of which L1 the domain sees its own L1 tables, so that its stores meet Xen's emulation.
 constexpr unsigned first_window_slot = 16;
@@ -35,9 +39,11 @@ random_guests::random_guests(choices& from, machine_config config, std::function
 /// A domain with a few frames, of which slot 0 of every table makes a first tree, loaded on vCPU 0.
 void random_guests::start_domain(domain_kind kind) {
   domain& d = m.add_domain(kind);
-  frames_.resize(d.domid + 1u);
+  if (kind == domain_kind::domU) domu = d.domid;
+  frames_.resize(std::max<std::size_t>(frames_.size(), d.domid + 1u));
   std::vector<mfn_t>& frames = frames_[d.domid];
   frames.clear();
+  d.max_pages = frames_per_domain_max;
   while (frames.size() < frames_per_domain) frames.push_back(m.alloc_domheap_page(d).value());
   for (unsigned id = 0; id < 2; ++id) {
     d.vcpus.push_back(std::make_unique<vcpu>());
@@ -58,17 +64,18 @@ void random_guests::start_domain(domain_kind kind) {
 }
 
 void random_guests::restart_domu() {
-  m.remove_domain(1);
+  // Where dom0 still maps its frames it stays, dying, and keeps its number.
+  m.remove_domain(domu);
   start_domain(domain_kind::domU);
 }
 
 void random_guests::step() {
-  if (m.find_domain(1)->crashed || from_.one_in(200)) {
+  if (m.find_domain(domu)->crashed || from_.one_in(200)) {
     last = "the domU ends, another starts";
     return restart_domu();
   }
   memory_ = {};
-  domain& d = *m.domains()[from_.below(3) == 0 ? 1 : 0];
+  domain& d = *m.find_domain(from_.below(3) == 0 ? domu : domid_t{0});
   vcpu& v = *d.vcpus[from_.one_in(4) ? 1 : 0];
   if (from_.one_in(6)) {
     access(v);
@@ -77,6 +84,20 @@ void random_guests::step() {
     last = fmt::format("d{}v{}", d.domid, v.id);
     note(call);
     run(v, std::move(call));
+    replace_lost_frames();
+  }
+}
+
+void random_guests::replace_lost_frames() {
+  for (const domid_t domid : {domid_t{0}, domu}) {
+    const domain& d = *m.find_domain(domid);
+    std::vector<mfn_t>& frames = frames_[domid];
+    for (mfn_t& lost : frames) {
+      if (m.page(lost).owner == d.owner()) continue;
+      u32 n = d.page_list;
+      while (n != 0 && std::ranges::count(frames, mfn_t{n}) != 0) n = m.page({n}).next;
+      if (n != 0) lost = {n};
+    }
   }
 }
 
@@ -96,6 +117,7 @@ void random_guests::run(vcpu& v, hypercall call) {
     for (const gnttab_map_grant_ref_t& op : list) seen.insert(seen.end(), {static_cast<u16>(op.status), op.handle});
   for (const auto& list : memory_.unmaps)
     for (const gnttab_unmap_grant_ref_t& op : list) seen.push_back(static_cast<u16>(op.status));
+  for (const auto& list : memory_.extents) seen.insert(seen.end(), list.begin(), list.end());
   for (const auto& list : memory_.calls) {
     for (const multicall_entry& entry : list) seen.push_back(static_cast<u64>(entry.result));
   }
@@ -127,6 +149,9 @@ void random_guests::note(const hypercall& call) {
     for (const mmuext_op_t& op : o->uops.entries) fmt::format_to(to, " [{} {:#x} {:#x}]", op.cmd, op.arg1, op.arg2);
   } else if (const auto* va = std::get_if<update_va_mapping_call>(&call)) {
     fmt::format_to(to, " {:#x} = {:#x}, flags {:#x}", va->va, va->val, va->flags);
+  } else if (const auto* memory = std::get_if<memory_op_call>(&call)) {
+    fmt::format_to(to, " {:#x}", memory->cmd);
+    for (const auto& list : memory_.extents) fmt::format_to(to, " [{:#x}]", fmt::join(list, " "));
   } else if (const auto* list = std::get_if<multicall_call>(&call)) {
     for (const multicall_entry& entry : list->call_list) note(entry.call);
   }
@@ -149,7 +174,10 @@ hypercall random_guests::any_call(const domain& d, bool in_multicall) {
 }
 
 hypercall random_guests::any_rare_call(const domain& d, bool in_multicall) {
-  switch (from_.below(6)) {
+  switch (from_.below(9)) {
+    case 5:
+    case 6:
+    case 7: return any_memory_op(d);
     case 0: return update_descriptor_call{mfn_to_maddr(any_frame(d), any_slot() * 8).bytes, any_entry(d, 1)};
     case 1: return vm_assist_call{from_.below(3), from_.one_in(2) ? u32{VMASST_TYPE_m2p_strict} : from_.below(36)};
     case 2: return update_va_mapping_otherdomain_call{any_va_mapping(d), static_cast<domid_t>(any_foreigndom())};
@@ -221,6 +249,40 @@ gnttab_unmap_grant_ref_t random_guests::any_unmap(const domain& d) {
   }
   return {from_.one_in(4) ? 0 : host_addr,
           from_.one_in(2) ? 0 : mfn_to_maddr(from_.one_in(12) ? any_frame(d) : frame).bytes, handle};
+}
+
+xen_memory_reservation random_guests::any_reservation(const domain& d, bool of_frames, u32 nr) {
+  auto& list = memory_.extents.emplace_back();
+  for (u32 i = 0; i < nr; ++i) list.push_back(of_frames ? any_frame(d).n : from_.below(64));
+  if (from_.one_in(16)) list.pop_back();
+  constexpr std::array<domid_t, 4> domids{0, 1, 77, DOMID_IO};
+  return {.extent_start = {list},
+          .nr_extents = nr,
+          .extent_order = from_.one_in(8) ? from_.below(3) : 0,
+          .domid = from_.one_in(8) ? pick(from_, domids) : DOMID_SELF};
+}
+
+memory_op_call random_guests::any_memory_op(const domain& d) {
+  const u32 nr = 1 + from_.below(4);
+  switch (from_.below(8)) {
+    case 0: return {from_.below(70), any_reservation(d, true, nr)};
+    case 1: return {XENMEM_increase_reservation, any_reservation(d, false, nr)};
+    case 2:
+    case 3: {
+      xen_memory_exchange e{any_reservation(d, true, nr), any_reservation(d, false, nr)};
+      e.out.domid = e.in.domid;
+      if (from_.one_in(2)) e.in.extent_order = e.out.extent_order;
+      if (from_.one_in(3)) {  // of several frames a run
+        e.in.extent_order = 0;
+        e.out.extent_order = nr == 4 ? 2 : nr == 2 ? 1 : 0;
+        if (e.out.extent_order != 0) e.out.nr_extents = 1;
+      }
+      return {XENMEM_exchange, e};
+    }
+    case 4:
+    case 5: return {XENMEM_populate_physmap, any_reservation(d, false, nr)};
+    default: return {XENMEM_decrease_reservation, any_reservation(d, true, nr)};
+  }
 }
 
 mmu_update_call random_guests::any_mmu_update(const domain& d) {
@@ -312,7 +374,7 @@ mfn_t random_guests::any_frame(const domain& d) {
   if (from_.one_in(16)) {
     return pick(from_, std::array<mfn_t, 6>{mfn_t{0}, {200}, {300}, {1020}, {1024}, {PTE_ADDR_MASK >> PAGE_SHIFT}});
   }
-  const auto& frames = frames_[from_.one_in(8) ? 1u - d.domid : d.domid];
+  const auto& frames = frames_[!from_.one_in(8) ? d.domid : d.domid == domu ? domid_t{0} : domu];
   return frames[from_.below(static_cast<u32>(frames.size()))];
 }
 

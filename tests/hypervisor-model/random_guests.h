@@ -59,6 +59,7 @@ class random_guests {
   void step();
 
   machine m;
+  domid_t domu = 0;  ///< the other domain is dom0
   /// What the guests have seen: results, `done`, what accesses returned.
   std::vector<u64> seen;
   /// The last step in words.
@@ -70,6 +71,7 @@ class random_guests {
     std::deque<std::vector<mmu_update_t>> updates;
     std::deque<std::vector<mmuext_op_t>> ops;
     std::deque<std::vector<u64>> frames;
+    std::deque<std::vector<u64>> extents;
     std::deque<std::vector<multicall_entry>> calls;
     std::deque<std::vector<gnttab_map_grant_ref_t>> maps;
     std::deque<std::vector<gnttab_unmap_grant_ref_t>> unmaps;
@@ -80,6 +82,8 @@ class random_guests {
   void run(vcpu& v, hypercall call);
   void note(const hypercall& call);
   void access(vcpu& v);
+  /// Names frames that the domains have got in the place of those that they have lost.
+  void replace_lost_frames();
 
   hypercall any_call(const domain& d, bool in_multicall);
   mmu_update_call any_mmu_update(const domain& d);
@@ -90,6 +94,8 @@ class random_guests {
   u64 any_host_addr(const domain& d, u32 flags);
   void change_grant(const domain& d);
   hypercall any_rare_call(const domain& d, bool in_multicall);
+  memory_op_call any_memory_op(const domain& d);
+  xen_memory_reservation any_reservation(const domain& d, bool of_frames, u32 nr);
   mmuext_op_t any_op(const domain& d);
   u64 any_entry(const domain& d, unsigned level);
   u64 any_va();

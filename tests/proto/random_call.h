@@ -16,7 +16,7 @@ class random_calls {
   explicit random_calls(u64 seed) : random_(seed) {}
 
   hypercall any(unsigned depth = 0) {
-    switch (below(depth < 2 ? 11 : 10)) {
+    switch (below(depth < 2 ? 12 : 11)) {
       case 0:
         return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
                                number()};
@@ -31,6 +31,7 @@ class random_calls {
       case 7: return unknown_call{word()};
       case 8: return grant_table_op_call{maps(), number()};
       case 9: return grant_table_op_call{unmaps(), number()};
+      case 10: return memory_op();
       default: return multicall(depth);
     }
   }
@@ -43,6 +44,24 @@ class random_calls {
   u32 number() { return static_cast<u32>(word()); }
   vcpumask_arg mask() { return below(2) ? vcpumask_arg(word()) : std::nullopt; }
   update_va_mapping_call update() { return {word(), word(), word(), mask()}; }
+
+  extent_list extents() {
+    auto entries = std::make_shared<std::vector<u64>>(below(40));
+    std::ranges::generate(*entries, [&] { return word(); });
+    kept_.push_back(entries);
+    return {*entries, below(2) ? word() : extent_list::anywhere};
+  }
+  xen_memory_reservation reservation() {
+    return {extents(), word(), number(), number(), below(2) ? static_cast<domid_t>(word()) : DOMID_SELF};
+  }
+  memory_op_call memory_op() {
+    switch (below(4)) {
+      case 0: return {word(), {}};
+      case 1: return {word(), xen_machphys_mfn_list{number(), extents()}};
+      case 2: return {word(), xen_memory_exchange{reservation(), reservation(), word()}};
+      default: return {word(), reservation()};
+    }
+  }
 
   done_arg done() {
     switch (below(3)) {
@@ -129,6 +148,25 @@ inline bool same(const grant_table_op_call& a, const grant_table_op_call& b) {
                               [](const auto& x, const auto& y) { return same(x, y); });
   };
   return a.cmd() == b.cmd() && a.count == b.count && std::visit(same_list, a.uop);
+}
+
+inline bool same(const extent_list& a, const extent_list& b) {
+  return a.va == b.va && std::ranges::equal(a.entries, b.entries);
+}
+inline bool same(const std::monostate&, const std::monostate&) { return true; }
+inline bool same(const xen_memory_reservation& a, const xen_memory_reservation& b) {
+  return same(a.extent_start, b.extent_start) && a.nr_extents == b.nr_extents && a.extent_order == b.extent_order &&
+         a.mem_flags == b.mem_flags && a.domid == b.domid;
+}
+inline bool same(const xen_memory_exchange& a, const xen_memory_exchange& b) {
+  return same(a.in, b.in) && same(a.out, b.out) && a.nr_exchanged == b.nr_exchanged;
+}
+inline bool same(const xen_machphys_mfn_list& a, const xen_machphys_mfn_list& b) {
+  return a.max_extents == b.max_extents && same(a.extent_start, b.extent_start) && a.nr_extents == b.nr_extents;
+}
+inline bool same(const memory_op_call& a, const memory_op_call& b) {
+  return a.cmd == b.cmd && a.arg.index() == b.arg.index() &&
+         std::visit([&](const auto& x) { return same(x, std::get<std::decay_t<decltype(x)>>(b.arg)); }, a.arg);
 }
 inline bool same(const unknown_call& a, const unknown_call& b) { return a.op == b.op; }
 inline bool same(const hypercall& a, const hypercall& b);

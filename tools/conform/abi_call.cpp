@@ -48,6 +48,13 @@ std::optional<u32> done_of(const hypercall& call) {
   return std::nullopt;
 }
 
+lab::memory_answer memory_of(const hypercall& call) {
+  const auto* c = std::get_if<memory_op_call>(&call);
+  const extent_list* list = c ? written_extents(*c) : nullptr;
+  return list ? lab::memory_answer{{list->entries.begin(), list->entries.end()}, written_number(*c)}
+              : lab::memory_answer{};
+}
+
 }  // namespace
 
 u64 names::operator()(const lab::word& w) const {
@@ -132,6 +139,28 @@ hypercall abi_call::convert(const lab::unmap_grant_ref& c) {
   return grant_table_op_call{.uop = std::span(list), .count = c.count};
 }
 
+extent_list abi_call::extents_of(const lab::extent_words& words) {
+  auto& list = frame_lists_.emplace_back();
+  if (words.at && words.at->kind == probe::word_kind::unmapped) return {list};
+  if (words.at) return {list, number_(*words.at)};
+  for (const lab::word& w : words.words) list.push_back(number_(w));
+  return {list};
+}
+
+xen_memory_reservation abi_call::reservation(const lab::memory_reservation& r) {
+  return {extents_of(r.extents), r.nr_extents, r.extent_order, r.mem_flags, r.domid};
+}
+
+hypercall abi_call::convert(const lab::memory_op& c) {
+  memory_op_call call{.cmd = c.cmd};
+  if (const auto* r = std::get_if<lab::memory_reservation>(&c.arg)) call.arg = reservation(*r);
+  if (const auto* e = std::get_if<lab::memory_exchange>(&c.arg))
+    call.arg = xen_memory_exchange{reservation(e->in), reservation(e->out), e->nr_exchanged};
+  if (const auto* list = std::get_if<lab::machphys_mfn_list>(&c.arg))
+    call.arg = xen_machphys_mfn_list{list->max_extents, extents_of(list->extents)};
+  return call;
+}
+
 hypercall abi_call::convert(const lab::raw_call& c) {
   // Only another multicall's entry asks for it so, with a list of nothing.
   if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true};
@@ -151,9 +180,10 @@ hypercall abi_call::convert(const lab::memory_access&) {
 }
 
 lab::answer abi_call::answer(s64 result) const {
-  lab::answer a{.result = result, .done = done_of(call_)};
+  lab::answer a{.result = result, .done = done_of(call_), .memory = memory_of(call_)};
   if (std::holds_alternative<grant_table_op_call>(call_)) a.blobs.push_back(list_of(call_));
-  for (const multicall_entry& e : entries_) a.entries.push_back({e.result, done_of(e.call), list_of(e.call)});
+  for (const multicall_entry& e : entries_)
+    a.entries.push_back({e.result, done_of(e.call), list_of(e.call), memory_of(e.call)});
   return a;
 }
 

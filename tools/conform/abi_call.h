@@ -45,9 +45,13 @@ class abi_call {
   hypercall convert(const lab::vm_assist& c);
   hypercall convert(const lab::map_grant_ref& c);
   hypercall convert(const lab::unmap_grant_ref& c);
+  hypercall convert(const lab::memory_op& c);
   hypercall convert(const lab::raw_call& c);
   hypercall convert(const lab::multicall& c);
   hypercall convert(const lab::memory_access& c);
+
+  extent_list extents_of(const lab::extent_words& words);
+  xen_memory_reservation reservation(const lab::memory_reservation& r);
 
   const names& number_;
   std::deque<std::vector<mmu_update_t>> ureqs_;

@@ -17,8 +17,9 @@ namespace pvmmu::conform {
 /// What runs programs in the place of the real Xen: model_side, or a model in which something is broken on purpose.
 class subject : public lab::memory_image {
  public:
-  /// Runs one program with its names at `where`. Programs of one machine come in the order of their windows.
-  virtual lab::program_answer run(const lab::program& p, const lab::placement& where) = 0;
+  /// Runs one program with its names where they were on the real machine, which answered `real`: of that answer it uses
+  /// which frames were handed out, nothing else. Programs of one machine come in the order of their windows.
+  virtual lab::program_answer run(const lab::program& p, const lab::program_answer& real) = 0;
 };
 using subject_maker = std::function<std::unique_ptr<subject>(const lab::machine_facts&)>;
 

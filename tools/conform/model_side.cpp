@@ -10,6 +10,7 @@
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
 #include "tools/conform/abi_call.h"
+#include "tools/conform/handed_out.h"
 #include "tools/conform/outcome_recorder.h"
 
 namespace pvmmu::conform {
@@ -61,7 +62,9 @@ std::span<const u64, entries_per_table> model_side::words(mfn_t mfn) const {
   return std::span<const u64, entries_per_table>{m_.words(mfn), entries_per_table};
 }
 
-lab::program_answer model_side::run(const lab::program& p, const lab::placement& where) {
+lab::program_answer model_side::run(const lab::program& p, const lab::program_answer& real) {
+  lab::placement where = real;
+  for (std::size_t name = p.nr_frames; name < where.frames.size(); ++name) where.frames[name] = std::nullopt;
   if (probe_l4_.n == 0) {
     take_place_of(where);
     adopt_shared_frames(where);
@@ -69,8 +72,11 @@ lab::program_answer model_side::run(const lab::program& p, const lab::placement&
   open_window(where);
   fill_frames(p, where);
   lab::program_answer a{where, lab::program_answer::state::ended, {}};
-  for (const lab::call& c : p.calls) {
+  for (std::size_t i = 0; i < p.calls.size(); ++i) {
+    const lab::call& c = p.calls[i];
+    m_.offer_frames(i < real.calls.size() ? handed_out(c, real.calls[i]) : std::vector<mfn_t>{});
     lab::answer answer = make_call(c, where, a.calls);
+    adopt(c, answer, where.frames);
     if (probe_->crashed) {
       a.how = lab::program_answer::state::crashed;
       return a;

@@ -27,7 +27,7 @@ class model_side final : public subject {
   explicit model_side(const lab::machine_facts& facts, outcome_table* outcomes = nullptr);
 
   /// As tests/conformance/probe/program.h says. The answer ends where the domain crashes.
-  lab::program_answer run(const lab::program& p, const lab::placement& where) override;
+  lab::program_answer run(const lab::program& p, const lab::program_answer& real) override;
 
   u64 frames() const override { return m_.config().frames; }
   xen::page_info frame(mfn_t mfn) const override { return m_.page(mfn); }

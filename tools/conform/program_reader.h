@@ -45,6 +45,9 @@ class program_reader {
   lab::map_grant_ref map_grant_ref(const scenario::map_grant_ref& m) const;
   lab::unmap_grant_ref unmap_grant_ref(const scenario::unmap_grant_ref& u) const;
   lab::raw_call raw(const scenario::raw& r) const;
+  lab::memory_op memory_op(const scenario::memory_op& m) const;
+  lab::memory_reservation reservation(const scenario::memory_op::memory_reservation& r) const;
+  lab::extent_words extents(const scenario::memory_op::extent_list& e) const;
 
   // program_reader_words.cpp: words
   struct frame_ref {

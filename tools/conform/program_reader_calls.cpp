@@ -46,6 +46,7 @@ lab::simple_call program_reader::simple_call(const sc::hypercall& h) const {
     case sc::hypercall::kMapGrantRef: return map_grant_ref(h.map_grant_ref());
     case sc::hypercall::kUnmapGrantRef: return unmap_grant_ref(h.unmap_grant_ref());
     case sc::hypercall::kRaw: return raw(h.raw());
+    case sc::hypercall::kMemoryOp: return memory_op(h.memory_op());
     case sc::hypercall::kMulticall:
       file_.fail(h, "multicall", "a multicall in a multicall: a conformance program cannot make it");
     default: return lab::raw_call{.op = h.unknown()};
@@ -138,6 +139,34 @@ lab::unmap_grant_ref program_reader::unmap_grant_ref(const sc::unmap_grant_ref& 
   lab::unmap_grant_ref c{.count = count_or(u, static_cast<std::size_t>(u.unmap_size()))};
   for (const auto& unmap : u.unmap())
     c.uop.push_back({word(unmap.host_addr()), word(unmap.dev_bus_addr()), word(unmap.handle())});
+  return c;
+}
+
+lab::extent_words program_reader::extents(const sc::memory_op::extent_list& e) const {
+  lab::extent_words to;
+  for (const auto& w : e.word()) to.words.push_back(word(w));
+  if (e.has_at()) to.at = word(e.at());
+  if (e.unreadable()) to.at = lab::word{.kind = probe::word_kind::unmapped};
+  return to;
+}
+
+lab::memory_reservation program_reader::reservation(const sc::memory_op::memory_reservation& r) const {
+  return {.extents = extents(r.extents()),
+          .nr_extents = r.nr_extents(),
+          .extent_order = r.extent_order(),
+          .mem_flags = r.mem_flags(),
+          .domid = r.has_domid() ? static_cast<domid_t>(r.domid()) : DOMID_SELF};
+}
+
+lab::memory_op program_reader::memory_op(const sc::memory_op& m) const {
+  lab::memory_op c{.cmd = m.cmd()};
+  if (m.has_reservation()) c.arg = reservation(m.reservation());
+  if (m.has_exchange())
+    c.arg = lab::memory_exchange{reservation(m.exchange().in()), reservation(m.exchange().out()),
+                                 m.exchange().nr_exchanged()};
+  if (m.has_machphys_mfn_list())
+    c.arg = lab::machphys_mfn_list{m.machphys_mfn_list().max_extents(), extents(m.machphys_mfn_list().extents())};
+  if (m.has_adopt_first()) c.adopt_first = frame_index(m.adopt_first());
   return c;
 }
 

@@ -149,6 +149,44 @@ void program_writer::write(const lab::unmap_grant_ref& c, sc::hypercall& h) cons
   if (c.count != c.uop.size()) to.set_count(c.count);
 }
 
+namespace {
+
+void write_extents(const word_writer& words, const lab::extent_words& from, sc::memory_op::extent_list& to) {
+  for (const lab::word& w : from.words) words.word(w, *to.add_word());
+  if (!from.at) return;
+  if (from.at->kind == probe::word_kind::unmapped) return to.set_unreadable(true);
+  words.word(*from.at, *to.mutable_at());
+}
+
+void write_reservation(const word_writer& words, const lab::memory_reservation& from,
+                       sc::memory_op::memory_reservation& to) {
+  write_extents(words, from.extents, *to.mutable_extents());
+  to.set_nr_extents(from.nr_extents);
+  to.set_extent_order(from.extent_order);
+  to.set_mem_flags(from.mem_flags);
+  if (from.domid != DOMID_SELF) to.set_domid(from.domid);
+}
+
+}  // namespace
+
+void program_writer::write(const lab::memory_op& c, sc::hypercall& h) const {
+  const word_writer words(program_);
+  sc::memory_op& to = *h.mutable_memory_op();
+  to.set_cmd(c.cmd);
+  if (const auto* r = std::get_if<lab::memory_reservation>(&c.arg))
+    write_reservation(words, *r, *to.mutable_reservation());
+  if (const auto* e = std::get_if<lab::memory_exchange>(&c.arg)) {
+    write_reservation(words, e->in, *to.mutable_exchange()->mutable_in());
+    write_reservation(words, e->out, *to.mutable_exchange()->mutable_out());
+    to.mutable_exchange()->set_nr_exchanged(e->nr_exchanged);
+  }
+  if (const auto* list = std::get_if<lab::machphys_mfn_list>(&c.arg)) {
+    to.mutable_machphys_mfn_list()->set_max_extents(list->max_extents);
+    write_extents(words, list->extents, *to.mutable_machphys_mfn_list()->mutable_extents());
+  }
+  if (c.adopt_first) words.frame(*c.adopt_first, *to.mutable_adopt_first());
+}
+
 void program_writer::write(const lab::raw_call& c, sc::hypercall& h) const {
   if (c.args.empty() && c.blobs.empty()) return h.set_unknown(c.op);
   const word_writer words(program_);

@@ -35,6 +35,9 @@ class results_reader {
 };
 
 void put_out(answer& a, const call& c, const out_part& part, const std::vector<u64>& words) {
+  // xen public/memory.h: behind two reservations, and behind a count and a pointer.
+  constexpr std::size_t nr_exchanged = 8, nr_extents = 2;
+  memory_answer& memory = part.entry < a.entries.size() ? a.entries[part.entry].memory : a.memory;
   switch (part.means) {
     case out_part::meaning::done: a.done = static_cast<u32>(words[0]); break;
     case out_part::meaning::entry_done: a.entries[part.entry].done = static_cast<u32>(words[0]); break;
@@ -44,6 +47,9 @@ void put_out(answer& a, const call& c, const out_part& part, const std::vector<u
       break;
     case out_part::meaning::entry_list: a.entries[part.entry].list = words; break;
     case out_part::meaning::blob: a.blobs.push_back(words); break;
+    case out_part::meaning::extents: memory.extents = words; break;
+    case out_part::meaning::exchange: memory.number = words[nr_exchanged]; break;
+    case out_part::meaning::machphys: memory.number = static_cast<u32>(words[nr_extents]); break;
   }
 }
 

@@ -74,6 +74,11 @@ class lowering {
     return grant_call(GNTTABOP_unmap_grant_ref, std::move(words), c.count);
   }
 
+  bare_call operator()(const memory_op& c) {
+    const word arg = std::visit([&](const auto& each) { return argument(each, c.adopt_first); }, c.arg);
+    return {HYPERVISOR_memory_op, {plain(c.cmd), arg}};
+  }
+
   bare_call operator()(const raw_call& c) {
     const u32 first = next_blob();
     if (c.adopt_blob && !in_multicall_) {
@@ -164,6 +169,41 @@ class lowering {
     result_.blobs.back().bytes = 4;
     return w;
   }
+  // memory_op's structures (xen public/memory.h), and the lists that they point to.
+  word list_pointer(const extent_words& list, bool out) {
+    return list.at ? *list.at : report(list.words, out, out_part::meaning::extents);
+  }
+  std::vector<word> reservation(const memory_reservation& r, bool out) {
+    return {list_pointer(r.extents, out), plain(r.nr_extents), plain(r.extent_order | u64{r.mem_flags} << 32),
+            plain(r.domid)};
+  }
+  /// The list that was added last.
+  void adopt(const extent_words& list, std::optional<u32> first, u32 number) {
+    if (!first || list.at || in_multicall_) return;
+    result_.header.adopt_blob = next_blob() - 1;
+    result_.header.adopt_first = *first;
+    result_.header.adopt_number = number;
+  }
+  word argument(const std::monostate&, std::optional<u32>) { return {.kind = word_kind::unmapped}; }
+  word argument(const memory_reservation& r, std::optional<u32> adopt_first) {
+    std::vector<word> words = reservation(r, true);
+    adopt(r.extents, adopt_first, 0);
+    return add(std::move(words));
+  }
+  word argument(const memory_exchange& e, std::optional<u32> adopt_first) {
+    std::vector<word> words = reservation(e.in, false);
+    const std::vector<word> out = reservation(e.out, true);
+    adopt(e.out.extents, adopt_first, static_cast<u32>(e.out.extents.words.size()));
+    words.insert(words.end(), out.begin(), out.end());
+    words.push_back(plain(e.nr_exchanged));
+    return report(std::move(words), true, out_part::meaning::exchange);
+  }
+  word argument(const machphys_mfn_list& list, std::optional<u32> adopt_first) {
+    const word extents = list_pointer(list.extents, true);
+    adopt(list.extents, adopt_first, static_cast<u32>(list.extents.words.size()));
+    return report({plain(list.max_extents), extents, plain(0)}, true, out_part::meaning::machphys);
+  }
+
   word mask_pointer(const vcpumask_arg& mask) { return mask ? add({plain(*mask)}) : word{.kind = word_kind::unmapped}; }
 
   void check_size(u32 index) const {

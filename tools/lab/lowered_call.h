@@ -9,7 +9,7 @@ namespace pvmmu::lab {
 
 /// What a reported blob means for the answer.
 struct out_part {
-  enum class meaning { done, entry_done, entry_results, entry_list, blob };
+  enum class meaning { done, entry_done, entry_results, entry_list, blob, extents, exchange, machphys };
   meaning means;
   u32 entry = 0;  ///< of a multicall
   u32 nr_words = 0;

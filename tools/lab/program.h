@@ -149,7 +149,47 @@ struct unmap_grant_ref {
   bool operator==(const unmap_grant_ref&) const = default;
 };
 
-/// Any call, as words in guest memory: args may point to blobs. For memory_op and what comes.
+/// A list of extents in guest memory, which Xen may read and write. It may be shorter than the number that goes with
+/// it; `at` is an address instead of a list: plain(0), one in Xen's own range, or word_kind::unmapped.
+struct extent_words {
+  std::vector<word> words{};
+  std::optional<word> at{};
+  bool operator==(const extent_words&) const = default;
+};
+
+struct memory_reservation {
+  extent_words extents{};
+  u64 nr_extents = 0;
+  u32 extent_order = 0;
+  u32 mem_flags = 0;
+  domid_t domid = DOMID_SELF;
+  bool operator==(const memory_reservation&) const = default;
+};
+
+struct memory_exchange {
+  memory_reservation in{};
+  memory_reservation out{};
+  u64 nr_exchanged = 0;
+  bool operator==(const memory_exchange&) const = default;
+};
+
+struct machphys_mfn_list {
+  u32 max_extents = 0;
+  extent_words extents{};
+  bool operator==(const machphys_mfn_list&) const = default;
+};
+
+struct memory_op {
+  u64 cmd = 0;
+  /// The command's structure; nothing: a pointer to memory that cannot be read.
+  std::variant<std::monostate, memory_reservation, memory_exchange, machphys_mfn_list> arg{};
+  /// What the call's list holds after it has these names from then on: as many as the result says, or, of an exchange
+  /// or a machphys list that returned 0, all. Not in a multicall.
+  std::optional<u32> adopt_first{};
+  bool operator==(const memory_op&) const = default;
+};
+
+/// Any call, as words in guest memory: args may point to blobs. For what has no call of its own.
 struct blob {
   std::vector<word> words;
   bool out = false;  ///< report its words after the call
@@ -168,7 +208,7 @@ struct raw_call {
 };
 
 using simple_call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                                 map_grant_ref, unmap_grant_ref, raw_call>;
+                                 map_grant_ref, unmap_grant_ref, memory_op, raw_call>;
 
 struct multicall {
   std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
@@ -188,7 +228,7 @@ struct memory_access {
 };
 
 using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                          map_grant_ref, unmap_grant_ref, raw_call, multicall, memory_access>;
+                          map_grant_ref, unmap_grant_ref, memory_op, raw_call, multicall, memory_access>;
 
 struct program {
   u32 nr_frames = 0;
@@ -210,11 +250,19 @@ struct fault {
   bool operator==(const fault&) const = default;
 };
 
+/// What a memory_op left in guest memory.
+struct memory_answer {
+  std::vector<u64> extents{};  ///< the list that Xen writes to
+  u64 number = 0;              ///< nr_exchanged, or a machphys list's nr_extents
+  bool operator==(const memory_answer&) const = default;
+};
+
 /// What one entry of a multicall answered.
 struct entry_answer {
   s64 result = 0;
   std::optional<u32> done{};
   std::vector<u64> list{};  ///< of a map_grant_ref or unmap_grant_ref
+  memory_answer memory{};
   bool operator==(const entry_answer&) const = default;
 };
 
@@ -225,6 +273,7 @@ struct answer {
   std::vector<entry_answer> entries{};    ///< of a multicall: one for each entry that was sent
   std::vector<std::vector<u64>> blobs{};  ///< of a raw_call: those that are out; of a grant's call: its list
   std::optional<fault> taken{};           ///< of an access
+  memory_answer memory{};                 ///< of a memory_op
   bool operator==(const answer&) const = default;
 };
 
