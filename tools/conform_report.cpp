@@ -52,6 +52,9 @@ std::string campaign_text(const conform_report& report) {
   }
   for (const conform::difference& d : c.shared) text += "in what all programs of a boot share\n" + where_text(d);
   text += c.outcomes.text(least_count);
+  for (const conform::difference& d : c.once) text += "\nonce, and not when the program ran again\n" + where_text(d);
+  if (c.preempted != 0)
+    text += fmt::format("\n{} programs are equal only where the model is preempted as the real Xen was\n", c.preempted);
   return text + fmt::format("\nseed {}: {} programs, {} boots of Xen {}\n", *report.seed, c.programs, c.boots,
                             report.xen_version);
 }
@@ -117,6 +120,10 @@ std::string report_json(const conform_report& report) {
     all["seed"] = *report.seed;
     all["programs"] = report.campaign.programs;
     all["boots"] = report.campaign.boots;
+    all["preempted"] = report.campaign.preempted;
+    json::array once;
+    for (const conform::difference& d : report.campaign.once) once.push_back(difference_json(d));
+    all["once"] = std::move(once);
     all["outcomes"] = json::parse(report.campaign.outcomes.json());
   }
   return json::serialize(all) + "\n";

@@ -4,6 +4,7 @@
 #include "tools/conform/model_side.h"
 #include "tools/conform/only.h"
 #include "tools/conform/shrink.h"
+#include "tools/conform/true_preemption.h"
 
 namespace pvmmu::conform {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 constexpr std::size_t programs_a_round = 12'000;
 /// Shrinking costs boots, and the tenth difference tells no more than the fifth.
 constexpr std::size_t most_found = 5;
+
+/// Where so many programs differ, it is no interrupt.
+constexpr u64 most_explained = 20;
+constexpr std::size_t most_run_again = 100;
 
 std::vector<lab::program> next_round(generator& programs, const campaign_options& options, u64 calls) {
   std::vector<lab::program> round;
@@ -29,8 +34,37 @@ bool crashed(const outcome& o) { return o.real.how == lab::program_answer::state
 
 struct differing {
   std::vector<lab::program> programs;
+  std::vector<difference> seen;
   std::vector<bool> crashed;
 };
+
+/// Leaves those that differ again in one of two more boots; the others go to `once`. A program has no time in it, so
+/// what the model does wrong comes again.
+differing that_come_again(const lab::lab& real, const differing& all, std::vector<difference>& once) {
+  std::vector<bool> again(all.programs.size());
+  for (int boot = 0; boot < 2; ++boot)
+    compare(real, all.programs, make_model, [&](const outcome& o) {
+      if (o.differs) again[o.program] = true;
+    });
+  differing rest;
+  for (std::size_t i = 0; i < again.size(); ++i) {
+    if (!again[i]) {
+      once.push_back(all.seen[i]);
+      continue;
+    }
+    rest.programs.push_back(all.programs[i]);
+    rest.seen.push_back(all.seen[i]);
+    rest.crashed.push_back(all.crashed[i]);
+  }
+  return rest;
+}
+
+differing first_of(differing all, std::size_t number) {
+  all.programs.resize(number);
+  all.seen.resize(number);
+  all.crashed.resize(number);
+  return all;
+}
 
 std::vector<finding> shrink_all(const lab::lab& real, const differing& all) {
   const judge judge = [&](std::span<const lab::program> candidates, std::span<const std::size_t> of) {
@@ -67,9 +101,14 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
       report.calls += p.calls.size();
       progress(p.calls.size());
       if (!o.differs) return;
+      if (report.differ < most_explained && preempted_at(o.session, p, o.real)) {
+        ++report.preempted;
+        return;
+      }
       ++report.differ;
-      if (all.programs.size() == most_found) return;
+      if (all.programs.size() == most_run_again) return;
       all.programs.push_back(p);
+      all.seen.push_back(*o.differs);
       all.crashed.push_back(crashed(o));
     });
     report.programs += round.size();
@@ -77,6 +116,9 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
     report.differ += c.shared.size();
     report.shared.insert(report.shared.end(), c.shared.begin(), c.shared.end());
   }
+  if (!all.programs.empty()) all = that_come_again(real, all, report.once);
+  report.differ -= report.once.size();
+  if (all.programs.size() > most_found) all = first_of(all, most_found);
   if (!all.programs.empty()) report.found = shrink_all(real, all);
   return report;
 }

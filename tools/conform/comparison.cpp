@@ -49,7 +49,7 @@ void compare(const boot& b, const subject_maker& make_subject, const std::functi
   for (std::size_t i = 0; i < b.programs.size(); ++i) {
     const lab::program_answer& real = b.session.answers[i];
     crashed |= real.how == state::crashed;
-    take({b.first + i, real, answers[i], compare(real, *b.session.memory, answers[i], *model)});
+    take({b.first + i, real, answers[i], compare(real, *b.session.memory, answers[i], *model), b.session});
   }
   ++result.boots;
   if (crashed) return;  // mid-way, the shared frames are in nobody's final state

@@ -29,6 +29,7 @@ struct outcome {
   const lab::program_answer& real;
   const lab::program_answer& model;
   const std::optional<difference>& differs;
+  const lab::session& session;  ///< the boot's
 };
 
 /// Programs that one boot of the real Xen has run, and what became of them.
