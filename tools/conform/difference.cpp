@@ -24,6 +24,7 @@ std::string frame_text(const xen::page_info& pg) {
 
 /// Nobody owns a free frame, and what Xen keeps in it then is the heap's own.
 bool same_record(const xen::page_info& a, const xen::page_info& b) {
+  if (a.owner == xen::owner_none && b.owner == xen::owner_none) return true;
   return a.owner == b.owner && a.count_info == b.count_info && a.type_info == b.type_info;
 }
 

@@ -112,6 +112,7 @@ void model_side::take_place_of(const lab::placement& where) {
 /// What Xen shares with the domain, which may write there.
 void model_side::adopt_shared_frames(const lab::placement& where) {
   xen::share_xen_page_with_guest(m_, *probe_, where.shared_info);
+  m_.machphys_mfns = {where.m2p};
 }
 
 void model_side::take_fresh_frame(xen::domain& d, mfn_t mfn, bool untouched) {
