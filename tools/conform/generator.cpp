@@ -11,6 +11,10 @@ lab::program program_maker::make() {
     make_spoilt();
     return std::move(p_);
   }
+  if (one_in(40)) {
+    make_refused_stores();
+    return std::move(p_);
+  }
   plan_frames();
   if (one_in(4)) begin_grants();
   begin_calls();

@@ -56,6 +56,9 @@ class program_maker {
   lab::word mistake();
   lab::simple_call meet_mistake(const lab::word& leaf);
 
+  // ---- generator_refused.cpp
+  void make_refused_stores();
+
   // ---- generator_words.cpp: frames and entries
   u32 own_frame() { return static_cast<u32>(below(roles_.size())); }
   u32 table();
