@@ -23,9 +23,9 @@ u64 load(const machine& m, mfn_t frame, u64 offset, unsigned bytes) {
   return value;
 }
 
-/// What a compare-and-exchange expects, of as many bytes as it compares.
-u64 expected_bytes(const access_request& r) {
-  return r.bytes == sizeof(u64) ? r.expected : r.expected & ((u64{1} << (r.bytes * 8)) - 1);
+/// A register's value, as much of it as an access of `bytes` uses.
+u64 low_bytes(u64 value, unsigned bytes) {
+  return bytes == sizeof(u64) ? value : value & ((u64{1} << (bytes * 8)) - 1);
 }
 
 /// The access itself, in memory that the guest may reach.
@@ -33,7 +33,7 @@ access_result perform(machine& m, mfn_t frame, const access_request& r) {
   const u64 offset = r.va & PAGE_OFFSET_MASK;
   access_result result;
   if (r.kind != access_kind::write) result.value = load(m, frame, offset, r.bytes);
-  if (r.kind == access_kind::read || (r.kind == access_kind::cmpxchg && result.value != expected_bytes(r)))
+  if (r.kind == access_kind::read || (r.kind == access_kind::cmpxchg && result.value != low_bytes(r.expected, r.bytes)))
     return result;
   std::memcpy(reinterpret_cast<char*>(m.words(frame)) + offset, &r.value, r.bytes);
   return result;
@@ -46,11 +46,13 @@ std::optional<access_result> emulate_instruction(machine& m, vcpu& curr, const t
   const bool reads = r.kind != access_kind::write;
   // Whoever reads through the mapping marks it accessed: an exchange, and Xen where it completes a part of an entry.
   if (reads || (r.bytes < sizeof(pte_t) && offset % r.bytes == 0)) set_accessed_dirty(m, curr.guest_table, r.va, false);
-  if (r.kind == access_kind::cmpxchg) {
-    const u64 value = load(m, t.frame, offset, r.bytes);
-    // Compared first: where it does not match, nothing is written, and nothing of the new value is looked at.
-    if (value != expected_bytes(r)) return access_result{.value = value, .emulated = true};
-  }
+  const u64 value = load(m, t.frame, offset, r.bytes);
+  // A compare that fails and an exchange that changes nothing write nothing, and nothing of the new value is looked at
+  // (xen 4.17 x86_emulate.c:8436, 11556).
+  const bool writes = r.kind == access_kind::cmpxchg
+                          ? value == low_bytes(r.expected, r.bytes)
+                          : r.kind == access_kind::write || value != low_bytes(r.value, r.bytes);
+  if (!writes) return access_result{.value = value, .emulated = true};
   const ptwr_answer answer = ptwr_emulated_update(m, curr, {t.frame, offset, r.bytes, r.value, std::nullopt});
   if (answer.result == ptwr_result::unhandleable) return std::nullopt;
   return access_result{.value = reads ? answer.old : 0, .emulated = true};

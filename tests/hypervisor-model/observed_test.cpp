@@ -1,6 +1,8 @@
 // Answers that the real Xen 4.17.7 gave under QEMU, to programs of the probe, and that the sources had been misread
 // for.
 
+#include <utility>
+
 #include "tests/hypervisor-model/guest_fixture.h"
 
 namespace pvmmu::xen {
@@ -64,6 +66,19 @@ TEST_F(observed_test, an_unequal_cmpxchg_checks_nothing) {
   EXPECT_FALSE(unequal.fault);
   EXPECT_EQ(unequal.value, before);
   EXPECT_TRUE(d0.access(cmpxchg, l1_va + 5 * 8, refused, 8, before).fault);
+}
+
+// An exchange for what lies there already writes nothing, and whether the entry could be made anew is not looked at
+// (x86_emulate.c:11556).
+TEST_F(observed_test, an_exchange_that_changes_nothing_checks_nothing) {
+  const u64 refused = make_pte(t.l2, rw_flags);
+  const pte_t before = std::exchange(d0.word(t.l1, 5), refused);
+  const access_result same = d0.access(xchg, l1_va + 5 * 8, refused);
+  EXPECT_FALSE(same.fault);
+  EXPECT_EQ(same.value, refused);
+  EXPECT_TRUE(d0.access(xchg, l1_va + 5 * 8, refused ^ PAGE_DIRTY).fault);
+  EXPECT_TRUE(d0.access(write, l1_va + 5 * 8, refused).fault);
+  d0.word(t.l1, 5) = before;
 }
 
 // To complete a part of an entry Xen reads it through the guest's mapping, which marks that accessed; a whole entry is

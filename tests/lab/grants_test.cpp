@@ -167,7 +167,7 @@ std::vector<named_program> many() {
 // Each program ends alike on both sides.
 TEST(grants, are_the_same_on_both_sides) {
   if (std::getenv("PVMMU_SKIP_LAB")) GTEST_SKIP() << "PVMMU_SKIP_LAB is set";
-  const lab::lab real{{.probe = PVMMU_PROBE}};
+  const pvmmu::lab::lab real{{.probe = PVMMU_PROBE}};
   std::vector<std::string> names;
   std::vector<program> programs;
   for (const auto& group : {mappings(), refusals(), unmaps(), changed_entries(), many()}) {

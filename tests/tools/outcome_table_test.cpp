@@ -34,7 +34,7 @@ class outcome_table_test : public testing::Test {
   void run(std::vector<call> calls, std::vector<content> contents = {}) {
     model_side model{facts_, &table_};
     model.run({.nr_frames = 4, .contents = std::move(contents), .calls = std::move(calls)},
-              {some_placement(), lab::program_answer::state::ended, {}});
+              {some_placement(), program_answer::state::ended, {}});
   }
   u64 counted(std::string_view operation, std::string_view outcome) const { return table_.counted(operation, outcome); }
 
