@@ -14,7 +14,7 @@
 #include <utility>
 
 namespace CLI {
-class App;
+class App;  // NOLINT(readability-identifier-naming): CLI11 named it
 }
 
 namespace pvmmu::tools {

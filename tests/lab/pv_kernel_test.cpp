@@ -14,16 +14,16 @@ namespace {
 
 class pv_kernel_test : public testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove(file_); }
+  void TearDown() override { std::filesystem::remove(elf); }
 
   /// The probe, cut after `bytes`.
   std::filesystem::path cut_probe(std::uintmax_t bytes) const {
-    std::filesystem::copy_file(PVMMU_PROBE, file_, std::filesystem::copy_options::overwrite_existing);
-    std::filesystem::resize_file(file_, bytes);
-    return file_;
+    std::filesystem::copy_file(PVMMU_PROBE, elf, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(elf, bytes);
+    return elf;
   }
 
-  std::filesystem::path file_ = std::filesystem::path{testing::TempDir()} / "pvmmu-cut-probe";
+  std::filesystem::path elf = std::filesystem::path{testing::TempDir()} / "pvmmu-cut-probe";
 };
 
 // The probe's image begins a page after its virt_base and has the room for its results.

@@ -37,19 +37,19 @@ class dom0_start : public testing::TestWithParam<memory_sizes> {
  protected:
   void SetUp() override {
     if (std::getenv("PVMMU_SKIP_LAB")) GTEST_SKIP() << "PVMMU_SKIP_LAB is set";
-    session_ = &boot(GetParam());
+    real_boot = &boot(GetParam());
     const pv_kernel kernel = read_pv_kernel(PVMMU_PROBE);
-    model_.emplace(machine_config{.frames = real().frames()});
-    const auto built = xen::build_domain(*model_, {.kind = domain_kind::dom0,
-                                                   .pages = GetParam().dom0 * 256,
-                                                   .virt_base = kernel.virt_base,
-                                                   .kernel_pages = kernel.pages,
-                                                   .initrd_bytes = encode({}).size(),
-                                                   .vm_assist_writable_pagetables = false});
+    model_machine.emplace(machine_config{.frames = real().frames()});
+    const auto built = xen::build_domain(*model_machine, {.kind = domain_kind::dom0,
+                                                          .pages = GetParam().dom0 * 256,
+                                                          .virt_base = kernel.virt_base,
+                                                          .kernel_pages = kernel.pages,
+                                                          .initrd_bytes = encode({}).size(),
+                                                          .vm_assist_writable_pagetables = false});
     ASSERT_TRUE(built) << built.error();
-    model_start_ = *built;
-    model_pfns_ = pfns_of(model_start_);
-    real_pfns_ = pfns_of(real_start());
+    model_start = *built;
+    model_pfns = pfns_of(model_start);
+    real_pfns = pfns_of(real_start());
   }
 
   /// One boot for all tests of a size.
@@ -61,9 +61,9 @@ class dom0_start : public testing::TestWithParam<memory_sizes> {
     return booted.emplace(sizes.dom0, one.run({})).first->second;
   }
 
-  const memory_image& real() const { return *session_->memory; }
-  const start_info& real_start() const { return session_->facts.start; }
-  xen::domain& dom0() { return *model_->find_domain(0); }
+  const memory_image& real() const { return *real_boot->memory; }
+  const start_info& real_start() const { return real_boot->facts.start; }
+  xen::domain& dom0() { return *model_machine->find_domain(0); }
 
   static mfn_t at(const start_info& start, u64 pfn) {
     for (const p2m_run& run : start.p2m)
@@ -100,7 +100,7 @@ class dom0_start : public testing::TestWithParam<memory_sizes> {
 
   /// What the real machine-to-phys table says, through Xen's slot 256: an L2 of superpages.
   u64 real_m2p(mfn_t mfn) const {
-    const auto l3 = real().words(pte_mfn(session_->facts.xen_l4_slots[0]));
+    const auto l3 = real().words(pte_mfn(real_boot->facts.xen_l4_slots[0]));
     const auto l2 = real().words(pte_mfn(l3[0]));
     constexpr u64 entries_per_superpage = (u64{2} << 20) / sizeof(u64);
     const u64 rest = mfn.n % entries_per_superpage;
@@ -110,11 +110,11 @@ class dom0_start : public testing::TestWithParam<memory_sizes> {
 
   void compare_table(u64 pfn, unsigned level);
 
-  const session* session_ = nullptr;
-  std::optional<xen::machine> model_;
-  start_info model_start_;
-  std::map<mfn_t, u64> model_pfns_;
-  std::map<mfn_t, u64> real_pfns_;
+  const session* real_boot = nullptr;
+  std::optional<xen::machine> model_machine;
+  start_info model_start;
+  std::map<mfn_t, u64> model_pfns;
+  std::map<mfn_t, u64> real_pfns;
 };
 
 // 640 MiB is what the lab gives to dom0. With 1600 MiB the stack ends so near to 4 MiB that the padding takes 4 MiB
@@ -125,31 +125,32 @@ INSTANTIATE_TEST_SUITE_P(sizes, dom0_start, testing::Values(memory_sizes{1024, 6
 // The domain is told the same: where its tables are, how many, how much is mapped.
 TEST_P(dom0_start, tells_the_same) {
   start_info real = real_start();
-  real.p2m = model_start_.p2m;
-  EXPECT_EQ(model_start_, real) << fmt::format(
-      "mapped {:#x} against {:#x} pages, tables {} at {:#x} against {} at {:#x}", model_start_.mapped_pages,
-      real.mapped_pages, model_start_.nr_pt_frames, model_start_.pt_base, real.nr_pt_frames, real.pt_base);
+  real.p2m = model_start.p2m;
+  EXPECT_EQ(model_start, real) << fmt::format(
+      "mapped {:#x} against {:#x} pages, tables {} at {:#x} against {} at {:#x}", model_start.mapped_pages,
+      real.mapped_pages, model_start.nr_pt_frames, model_start.pt_base, real.nr_pt_frames, real.pt_base);
 }
 
 // The same number of frames in each class of dom0's frames, Xen's that it shares with dom0, and DOMID_IO's.
 TEST_P(dom0_start, has_the_same_classes_of_frames) {
-  EXPECT_EQ(histogram(real().frames(), [this](mfn_t mfn) { return model_->page(mfn); }),
+  EXPECT_EQ(histogram(real().frames(), [this](mfn_t mfn) { return model_machine->page(mfn); }),
             histogram(real().frames(), [this](mfn_t mfn) { return real().frame(mfn); }));
 }
 
 // Every frame of the domain's memory is in the same class, one by one; so is its way back, from machine to domain.
 TEST_P(dom0_start, has_the_same_frames) {
   u64 differ = 0;
-  for (u64 pfn = 0; pfn < model_start_.nr_pages && differ < 10; ++pfn) {
-    const mfn_t ours = at(model_start_, pfn);
+  for (u64 pfn = 0; pfn < model_start.nr_pages && differ < 10; ++pfn) {
+    const mfn_t ours = at(model_start, pfn);
     const mfn_t theirs = at(real_start(), pfn);
     const xen::page_info real_page = real().frame(theirs);
     const std::string model_line =
-        fmt::format("{} m2p {:#x}", line_of(model_->page(ours)), model_->gpfn_from_mfn(ours));
+        fmt::format("{} m2p {:#x}", line_of(model_machine->page(ours)), model_machine->gpfn_from_mfn(ours));
     const std::string real_line = fmt::format("{} m2p {:#x}", line_of(real_page), real_m2p(theirs));
     EXPECT_EQ(model_line, real_line) << fmt::format("pfn {:#x}", pfn);
     if (xen::table_level(real_page.type_info) != 0) {
-      EXPECT_EQ(model_->page(ours).linear_pt_count(), real_page.linear_pt_count()) << fmt::format("pfn {:#x}", pfn);
+      EXPECT_EQ(model_machine->page(ours).linear_pt_count(), real_page.linear_pt_count())
+          << fmt::format("pfn {:#x}", pfn);
     }
     if (model_line != real_line) ++differ;
   }
@@ -157,11 +158,11 @@ TEST_P(dom0_start, has_the_same_frames) {
 
 void dom0_start::compare_table(u64 pfn, unsigned level) {
   const auto theirs = real().words(at(real_start(), pfn));
-  const u64* ours = model_->words(at(model_start_, pfn));
+  const u64* ours = model_machine->words(at(model_start, pfn));
   for (unsigned slot = 0; slot < entries_per_table; ++slot) {
     if (level == 4 && !is_guest_l4_slot(slot)) continue;
     const pte_t processors = level == 1 && present(theirs[slot]) ? theirs[slot] & PAGE_DIRTY : 0;
-    EXPECT_EQ(renamed(ours[slot] | processors, model_pfns_), renamed(theirs[slot], real_pfns_))
+    EXPECT_EQ(renamed(ours[slot] | processors, model_pfns), renamed(theirs[slot], real_pfns))
         << fmt::format("L{} at pfn {:#x}, slot {}", level, pfn, slot);
     EXPECT_TRUE(processors == 0 || (theirs[slot] & PAGE_RW)) << fmt::format("pfn {:#x}, slot {}", pfn, slot);
   }
@@ -170,7 +171,7 @@ void dom0_start::compare_table(u64 pfn, unsigned level) {
 // Every page table has the same 512 entries.
 TEST_P(dom0_start, has_the_same_page_tables) {
   u64 tables = 0;
-  for (u64 pfn = 0; pfn < model_start_.nr_pages && !HasFailure(); ++pfn) {
+  for (u64 pfn = 0; pfn < model_start.nr_pages && !HasFailure(); ++pfn) {
     const unsigned level = xen::table_level(real().frame(at(real_start(), pfn)).type_info);
     if (level == 0) continue;
     ++tables;
@@ -181,24 +182,24 @@ TEST_P(dom0_start, has_the_same_page_tables) {
 
 // Xen's slots of the L4: the same ones are in use, with the same flags; 258 is the table itself.
 TEST_P(dom0_start, has_the_same_slots_of_xen) {
-  const mfn_t ours = at(model_start_, (model_start_.pt_base - model_start_.virt_base) / PAGE_SIZE);
-  const auto& theirs = session_->facts.xen_l4_slots;
+  const mfn_t ours = at(model_start, (model_start.pt_base - model_start.virt_base) / PAGE_SIZE);
+  const auto& theirs = real_boot->facts.xen_l4_slots;
   for (unsigned slot = first_xen_slot; slot <= last_xen_slot; ++slot) {
-    EXPECT_EQ(without_frame(model_->words(ours)[slot]), without_frame(theirs.at(slot - first_xen_slot))) << slot;
+    EXPECT_EQ(without_frame(model_machine->words(ours)[slot]), without_frame(theirs.at(slot - first_xen_slot))) << slot;
   }
-  EXPECT_EQ(pte_mfn(model_->words(ours)[258]), ours);
+  EXPECT_EQ(pte_mfn(model_machine->words(ours)[258]), ours);
 }
 
 // The vCPU begins on the builder's L4, without a user table, with an empty GDT and no vm_assist.
 TEST_P(dom0_start, begins_with_the_same_vcpu) {
   const xen::vcpu& v = *dom0().vcpus[0];
-  EXPECT_EQ(renamed(make_pte(v.guest_table, PAGE_PRESENT), model_pfns_),
-            renamed(make_pte(pte_mfn(session_->facts.xen_l4_slots[2]), PAGE_PRESENT), real_pfns_));
+  EXPECT_EQ(renamed(make_pte(v.guest_table, PAGE_PRESENT), model_pfns),
+            renamed(make_pte(pte_mfn(real_boot->facts.xen_l4_slots[2]), PAGE_PRESENT), real_pfns));
   EXPECT_EQ(v.guest_table_user.n, 0u) << "a real one would show in the L4's type count";
-  EXPECT_NE(session_->serial.find(fmt::format("vm_assist={:08x}", dom0().vm_assist)), std::string::npos);
+  EXPECT_NE(real_boot->serial.find(fmt::format("vm_assist={:08x}", dom0().vm_assist)), std::string::npos);
 
   // The vCPU's GDT is the first that Xen's slot 260 maps. An empty slot of it shows a page of zeros, read-only.
-  std::span<const u64, entries_per_table> table = real().words(pte_mfn(session_->facts.xen_l4_slots[4]));
+  std::span<const u64, entries_per_table> table = real().words(pte_mfn(real_boot->facts.xen_l4_slots[4]));
   for (unsigned level = 3; level > 1; --level) table = real().words(pte_mfn(table[0]));
   for (unsigned i = 0; i < xen::gdt_frames_max; ++i) {
     EXPECT_EQ(v.gdt_frames.at(i).n, 0u);
@@ -215,8 +216,8 @@ TEST_P(dom0_start, has_the_same_rights) {
     for (const xen::mfn_range& r : ranges) line += fmt::format("{:#x}-{:#x} ", r.first.n, r.last.n);
     return line;
   };
-  EXPECT_EQ(text(dom0().iomem_caps), text(session_->facts.dom0_iomem));
-  EXPECT_EQ(text(model_->mmio_ro_ranges), text(session_->facts.mmio_ro));
+  EXPECT_EQ(text(dom0().iomem_caps), text(real_boot->facts.dom0_iomem));
+  EXPECT_EQ(text(model_machine->mmio_ro_ranges), text(real_boot->facts.mmio_ro));
 }
 
 }  // namespace

@@ -30,16 +30,16 @@ placement some_placement() {
 
 class outcome_table_test : public testing::Test {
  protected:
-  outcome_table_test() { facts_.frames = 65'536; }
+  outcome_table_test() { facts.frames = 65'536; }
   void run(std::vector<call> calls, std::vector<content> contents = {}) {
-    model_side model{facts_, &table_};
+    model_side model{facts, &table};
     model.run({.nr_frames = 4, .contents = std::move(contents), .calls = std::move(calls)},
               {some_placement(), program_answer::state::ended, {}});
   }
-  u64 counted(std::string_view operation, std::string_view outcome) const { return table_.counted(operation, outcome); }
+  u64 counted(std::string_view operation, std::string_view outcome) const { return table.counted(operation, outcome); }
 
-  machine_facts facts_;
-  outcome_table table_;
+  machine_facts facts;
+  outcome_table table;
 };
 
 mmuext_op one_op(u32 cmd, u32 frame) { return {.uops = {{.cmd = cmd, .arg1 = mfn_of_frame(frame)}}, .count = 1}; }
@@ -97,18 +97,18 @@ TEST_F(outcome_table_test, names_stores) {
 // What was reached often enough is not listed, what nobody can reach never is, unless somebody did.
 TEST_F(outcome_table_test, lists_what_is_rare) {
   const auto lists = [this](std::string_view operation, std::string_view outcome) {
-    for (const outcome_cell& c : table_.below(2))
+    for (const outcome_cell& c : table.below(2))
       if (c.operation == operation && c.outcome == outcome) return true;
     return false;
   };
-  table_.count("set_gdt", "0");
+  table.count("set_gdt", "0");
   EXPECT_TRUE(lists("set_gdt", "0"));
-  table_.count("set_gdt", "0");
+  table.count("set_gdt", "0");
   EXPECT_FALSE(lists("set_gdt", "0"));
   EXPECT_FALSE(lists("FLUSH_CACHE", "-EACCES"));
-  EXPECT_TRUE(table_.unforeseen().empty());
-  table_.count("FLUSH_CACHE", "-EACCES");
-  EXPECT_EQ(table_.unforeseen().size(), 1u);
+  EXPECT_TRUE(table.unforeseen().empty());
+  table.count("FLUSH_CACHE", "-EACCES");
+  EXPECT_EQ(table.unforeseen().size(), 1u);
 }
 
 }  // namespace

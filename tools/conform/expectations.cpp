@@ -49,6 +49,7 @@ class judgement {
 
   static bool judge_entries(const expectation& e, const lab::answer& a) {
     std::vector<s64> results;
+    results.reserve(a.entries.size());
     for (const lab::entry_answer& entry : a.entries) results.push_back(entry.result);
     if (e.entry_results.empty()) return std::ranges::all_of(results, [](s64 r) { return r >= 0; });
     return results == e.entry_results;

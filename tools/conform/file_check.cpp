@@ -7,6 +7,7 @@ namespace pvmmu::conform {
 std::vector<checked_program> check(const lab::lab& real, const std::vector<named_program>& programs,
                                    const subject_maker& make_subject) {
   std::vector<lab::program> plain;
+  plain.reserve(programs.size());
   for (const named_program& p : programs) plain.push_back(p.program);
   std::vector<checked_program> checked;
   run_boots(real, plain, [&](const boot& b) {

@@ -30,7 +30,7 @@ lab::program program_maker::make() {
     } else if (one_in(6)) {
       p_.calls.push_back(memory_access());
     } else {
-      std::visit([this](auto&& c) { p_.calls.push_back(std::move(c)); }, simple_call());
+      std::visit([this](auto c) { p_.calls.push_back(std::move(c)); }, simple_call());
     }
   }
   return std::move(p_);

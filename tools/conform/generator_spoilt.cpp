@@ -73,10 +73,10 @@ void program_maker::make_spoilt() {
   for (u32 level = 0; level < 4; ++level)
     p_.calls.push_back(lab::mmuext_op{.uops = {{.cmd = level, .arg1 = mfn_of_frame(empty_l1 + level)}}, .count = 1});
   const u64 n = 3 + below(8);
-  for (u64 i = 0; i < n; ++i) std::visit([this](auto&& c) { p_.calls.push_back(std::move(c)); }, meet_mistake(leaf));
+  for (u64 i = 0; i < n; ++i) std::visit([this](auto c) { p_.calls.push_back(std::move(c)); }, meet_mistake(leaf));
   // The table that was not to be writable is free now, and its mistake none.
   p_.calls.push_back(lab::mmuext_op{.uops = {{.cmd = MMUEXT_UNPIN_TABLE, .arg1 = mfn_of_frame(empty_l1)}}, .count = 1});
-  std::visit([this](auto&& c) { p_.calls.push_back(std::move(c)); }, meet_mistake(leaf));
+  std::visit([this](auto c) { p_.calls.push_back(std::move(c)); }, meet_mistake(leaf));
 }
 
 }  // namespace pvmmu::conform

@@ -63,7 +63,7 @@ std::span<const u64, entries_per_table> model_side::words(mfn_t mfn) const {
 }
 
 lab::program_answer model_side::run(const lab::program& p, const lab::program_answer& real) {
-  lab::placement where = real;
+  lab::placement where = static_cast<const lab::placement&>(real);
   for (std::size_t name = p.nr_frames; name < where.frames.size(); ++name) where.frames[name] = std::nullopt;
   if (probe_l4_.n == 0) {
     take_place_of(where);

@@ -29,7 +29,7 @@ namespace pvmmu::lab {
 
 struct lab_options {
   std::filesystem::path probe;        ///< the guest's ELF file
-  std::chrono::seconds timeout{120};  ///< from power on to the last answer
+  std::chrono::seconds timeout{300};  ///< from power on to the last answer
   u64 megabytes = 1024;               ///< the machine's, below 3072
   u64 dom0_megabytes = 640;
 };

@@ -21,9 +21,9 @@ class real_xen : public testing::Test {
  protected:
   void SetUp() override {
     if (std::getenv("PVMMU_SKIP_LAB")) GTEST_SKIP() << "PVMMU_SKIP_LAB is set";
-    lab_ = std::make_unique<lab::lab>(lab::lab_options{.probe = PVMMU_PROBE});
+    machine = std::make_unique<lab::lab>(lab::lab_options{.probe = PVMMU_PROBE});
   }
-  std::unique_ptr<lab::lab> lab_;
+  std::unique_ptr<lab::lab> machine;
 };
 
 std::vector<named_program> programs_of(const std::filesystem::path& folder) {
@@ -48,7 +48,7 @@ std::vector<named_program> programs_of(const std::filesystem::path& folder) {
 TEST_F(real_xen, says_what_the_programs_expect_and_the_model_the_same) {
   const std::vector<named_program> programs = programs_of(PVMMU_SOURCE_DIR "/tests/conformance/programs");
   ASSERT_FALSE(programs.empty());
-  const std::vector<checked_program> checked = check(*lab_, programs, make_model);
+  const std::vector<checked_program> checked = check(*machine, programs, make_model);
   for (std::size_t i = 0; i < programs.size(); ++i) {
     for (const std::string& line : checked[i].unmet) ADD_FAILURE() << line;
     if (const auto& d = checked[i].differs)
@@ -61,7 +61,7 @@ TEST_F(real_xen, says_what_the_programs_expect_and_the_model_the_same) {
 TEST_F(real_xen, and_the_model_answer_a_fresh_campaign_alike) {
   const u64 seed = std::random_device{}();
   fmt::print("seed {}\n", seed);
-  const campaign_report r = run_campaign(*lab_, {.hypercalls = 200'000, .seed = seed}, [](u64) {});
+  const campaign_report r = run_campaign(*machine, {.hypercalls = 200'000, .seed = seed}, [](u64) {});
   for (std::size_t i = 0; i < r.found.size(); ++i) {
     const finding& f = r.found[i];
     ADD_FAILURE() << print_program(f.program, "differs at " + f.differs.where) << "real " << f.differs.real
