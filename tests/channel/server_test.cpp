@@ -8,6 +8,7 @@
 #include <chrono>
 #include <fstream>
 
+#include "guest-pv/p2m.h"
 #include "tests/channel/running_server.h"
 
 namespace pvmmu {
@@ -22,8 +23,10 @@ constexpr domain_config small_domain{.pages = 2048, .kernel_pages = 16};
 
 /// Clears the first entry of the domain's L4, which is empty: a call that succeeds and changes nothing.
 mmu_update_call harmless_call(std::vector<mmu_update_t>& list, const start_info& info) {
-  const u64 l4_pfn = (info.pt_base - info.virt_base) >> PAGE_SHIFT;
-  list.assign(32, {mfn_to_maddr(info.p2m.front().mfn + l4_pfn).bytes, 0});
+  const pfn_t l4_pfn{(info.pt_base - info.virt_base) >> PAGE_SHIFT};
+  // On a machine that others use, a domain's frames may lie in several pieces.
+  const guest::p2m p2m(info.p2m, info.nr_pages);
+  list.assign(32, {mfn_to_maddr(p2m.pfn_to_mfn(l4_pfn)).bytes, 0});
   return {{list}, static_cast<u32>(list.size()), {}, DOMID_SELF};
 }
 
