@@ -30,56 +30,49 @@ std::vector<lab::program> next_round(generator& programs, const campaign_options
 }
 
 /// A program whose L4 has lost the probe's own slots crashes the domain. What did not begin so must not shrink to it.
-bool crashed(const outcome& o) { return o.real.how == lab::program_answer::state::crashed; }
+bool crashed(const lab::program_answer& real) { return real.how == lab::program_answer::state::crashed; }
 
-struct differing {
+std::vector<lab::program> programs_of(const std::vector<finding>& all) {
   std::vector<lab::program> programs;
-  std::vector<difference> seen;
-  std::vector<bool> crashed;
-};
+  programs.reserve(all.size());
+  for (const finding& f : all) programs.push_back(f.program);
+  return programs;
+}
 
 /// Leaves those that differ again in one of two more boots; the others go to `once`. A program has no time in it, so
 /// what the model does wrong comes again.
-differing that_come_again(const lab::lab& real, const differing& all, std::vector<difference>& once) {
-  std::vector<bool> again(all.programs.size());
+std::vector<finding> that_come_again(const lab::lab& real, std::vector<finding> all, std::vector<difference>& once) {
+  const std::vector<lab::program> programs = programs_of(all);
+  std::vector<bool> again(all.size());
   for (int boot = 0; boot < 2; ++boot)
-    compare(real, all.programs, make_model, [&](const outcome& o) {
+    compare(real, programs, make_model, [&](const outcome& o) {
       if (o.differs) again[o.program] = true;
     });
-  differing rest;
-  for (std::size_t i = 0; i < again.size(); ++i) {
-    if (!again[i]) {
-      once.push_back(all.seen[i]);
-      continue;
-    }
-    rest.programs.push_back(all.programs[i]);
-    rest.seen.push_back(all.seen[i]);
-    rest.crashed.push_back(all.crashed[i]);
+  std::vector<finding> rest;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (again[i])
+      rest.push_back(std::move(all[i]));
+    else
+      once.push_back(std::move(all[i].differs));
   }
   return rest;
 }
 
-differing first_of(differing all, std::size_t number) {
-  all.programs.resize(number);
-  all.seen.resize(number);
-  all.crashed.resize(number);
-  return all;
-}
-
-std::vector<finding> shrink_all(const lab::lab& real, const differing& all) {
+/// Each as short as it gets; as it was found where the short one does not differ alone, on a machine of its own.
+std::vector<finding> shrink_all(const lab::lab& real, std::vector<finding> all) {
   const judge judge = [&](std::span<const lab::program> candidates, std::span<const std::size_t> of) {
     std::vector<bool> shows(candidates.size());
     compare(real, candidates, make_model, [&](const outcome& o) {
-      shows[o.program] = o.differs.has_value() && crashed(o) == all.crashed[of[o.program]];
+      shows[o.program] = o.differs.has_value() && crashed(o.real) == crashed(all[of[o.program]].real);
     });
     return shows;
   };
-  const std::vector<lab::program> small = shrink(all.programs, judge);
-  std::vector<finding> found;
-  compare(real, small, make_model, [&](const outcome& o) {
-    found.push_back({small[o.program], o.real, o.model, o.differs.value_or(difference{})});
-  });
-  return found;
+  const std::vector<lab::program> small = shrink(programs_of(all), judge);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    compare(real, std::span(small).subspan(i, 1), make_model, [&](const outcome& o) {
+      if (o.differs) all[i] = {small[i], o.real, o.model, *o.differs};
+    });
+  return all;
 }
 
 }  // namespace
@@ -90,7 +83,7 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
                              const std::function<void(u64)>& progress) {
   campaign_report report;
   generator programs{options.seed};
-  differing all;
+  std::vector<finding> all;
   const subject_maker counting = [&](const lab::machine_facts& facts) {
     return std::make_unique<model_side>(facts, &report.outcomes);
   };
@@ -106,20 +99,17 @@ campaign_report run_campaign(const lab::lab& real, const campaign_options& optio
         return;
       }
       ++report.differ;
-      if (all.programs.size() == most_run_again) return;
-      all.programs.push_back(p);
-      all.seen.push_back(*o.differs);
-      all.crashed.push_back(crashed(o));
+      if (all.size() < most_run_again) all.push_back({p, o.real, o.model, *o.differs});
     });
     report.programs += round.size();
     report.boots += c.boots;
     report.differ += c.shared.size();
     report.shared.insert(report.shared.end(), c.shared.begin(), c.shared.end());
   }
-  if (!all.programs.empty()) all = that_come_again(real, all, report.once);
+  if (!all.empty()) all = that_come_again(real, std::move(all), report.once);
   report.differ -= report.once.size();
-  if (all.programs.size() > most_found) all = first_of(all, most_found);
-  if (!all.programs.empty()) report.found = shrink_all(real, all);
+  if (all.size() > most_found) all.erase(all.begin() + most_found, all.end());
+  if (!all.empty()) report.found = shrink_all(real, std::move(all));
   return report;
 }
 

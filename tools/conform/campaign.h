@@ -35,7 +35,7 @@ struct campaign_report {
   u64 preempted = 0;               ///< programs that are equal once the model is preempted where the real Xen was
   std::vector<difference> once{};  ///< of programs that did not differ when they ran again, twice: what an interrupt
                                    ///< or the TLB did to the real Xen
-  std::vector<finding> found;      ///< the first of them, shrunk
+  std::vector<finding> found;      ///< the first of them, shrunk where that can be
   std::vector<difference> shared;  ///< in frames that all programs of a boot share
   outcome_table outcomes;
 };

@@ -17,15 +17,11 @@ void with_batch(Call& call, Fn&& fn) {
   if constexpr (std::is_same_v<type, lab::mmuext_op>) fn(call.uops, call.count);
   if constexpr (std::is_same_v<type, lab::map_grant_ref> || std::is_same_v<type, lab::unmap_grant_ref>)
     fn(call.uop, call.count);
-  if constexpr (std::is_same_v<type, lab::map_grant_ref> || std::is_same_v<type, lab::unmap_grant_ref>)
-    fn(call.uop, call.count);
 }
 
 /// Calls fn with every word of a call that may come from an earlier call's answer.
 template <class Fn>
 void for_words(lab::call& call, Fn&& fn) {
-  if (auto* const unmap = std::get_if<lab::unmap_grant_ref>(&call))
-    for (lab::grant_unmap_entry& e : unmap->uop) fn(e.handle);
   if (auto* const unmap = std::get_if<lab::unmap_grant_ref>(&call))
     for (lab::grant_unmap_entry& e : unmap->uop) fn(e.handle);
   auto* const raw = std::get_if<lab::raw_call>(&call);
