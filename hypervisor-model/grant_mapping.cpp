@@ -23,12 +23,12 @@ struct l1_entry {
 };
 
 /// What `addr` means: an entry's machine address, or the virtual address that it maps.
-std::optional<l1_entry> find_entry(const machine& m, const vcpu& curr, u64 addr, u32 flags) {
+std::optional<l1_entry> find_entry(machine& m, const vcpu& curr, u64 addr, u32 flags) {
   if (flags & GNTMAP_contains_pte) {
     if (addr % sizeof(pte_t) != 0) return std::nullopt;  // it would write to two entries
     return l1_entry{maddr_to_mfn({addr}), static_cast<unsigned>((addr & PAGE_OFFSET_MASK) / sizeof(pte_t))};
   }
-  const auto table = addr_ok(addr) ? find_l1(m, curr.guest_table, addr) : std::nullopt;
+  const auto table = map_guest_l1(m, curr.guest_table, addr);
   if (!table) return std::nullopt;
   return l1_entry{*table, table_slot(addr, 1)};
 }

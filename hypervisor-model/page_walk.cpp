@@ -2,12 +2,15 @@
 
 namespace pvmmu::xen {
 
-std::optional<mfn_t> find_l1(const machine& m, mfn_t root, u64 va) {
+std::optional<mfn_t> map_guest_l1(machine& m, mfn_t root, u64 va) {
+  if (!addr_ok(va)) return std::nullopt;
   mfn_t table = root;
   for (unsigned level = 4; level > 1; --level) {
     if (!m.mfn_valid(table) || table.n == 0) return std::nullopt;
-    const pte_t e = m.words(table)[table_slot(va, level)];
+    const unsigned slot = table_slot(va, level);
+    const pte_t e = m.words(table)[slot];
     if (!present(e) || (level < 4 && (e & PAGE_PSE))) return std::nullopt;
+    if (level > 2 && !(e & PAGE_ACCESSED)) m.write_pte(table, slot, e | PAGE_ACCESSED);
     table = pte_mfn(e);
   }
   return table;

@@ -7,8 +7,10 @@
 
 namespace pvmmu::xen {
 
-/// The L1 that maps `va` under the L4 `root`, if L4, L3 and L2 entries are present and no superpage is in the way.
-std::optional<mfn_t> find_l1(const machine& m, mfn_t root, u64 va);
+/// The L1 that maps `va`, an address that the guest may use, under the L4 `root`, if L4, L3 and L2 entries are present
+/// and no superpage is in the way. Xen reads the L2 entry through its linear map of the tables, so that the processor
+/// passes the L4 and the L3 entry, and marks them accessed (xen 4.17 pv/mm.c:33 map_guest_l1e).
+std::optional<mfn_t> map_guest_l1(machine& m, mfn_t root, u64 va);
 
 /// Where a walk ends.
 struct translation {

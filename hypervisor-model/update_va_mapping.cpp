@@ -9,23 +9,9 @@
 namespace pvmmu::xen {
 namespace {
 
-/// Xen reads the L2 entry through its linear map of the tables, so that the processor passes the L4 and the L3 entry,
-/// and marks them (xen 4.17 pv/mm.c map_guest_l1e).
-void read_l2e_through_linear_map(machine& m, mfn_t root, u64 va) {
-  mfn_t table = root;
-  for (unsigned level = 4; level > 2 && m.mfn_valid(table); --level) {
-    const unsigned slot = table_slot(va, level);
-    const pte_t e = m.words(table)[slot];
-    if (!present(e)) return;
-    if (!(e & PAGE_ACCESSED)) m.write_pte(table, slot, e | PAGE_ACCESSED);
-    table = pte_mfn(e);
-  }
-}
-
 /// Changes the entry of `va` in the L1 that the kernel's tables lead to.
 outcome update_entry_of(machine& m, vcpu& curr, u64 va, pte_t val, domain& pg_owner) {
-  if (addr_ok(va)) read_l2e_through_linear_map(m, curr.guest_table, va);
-  const auto l1 = addr_ok(va) ? find_l1(m, curr.guest_table, va) : std::nullopt;
+  const auto l1 = map_guest_l1(m, curr.guest_table, va);
   page_info* const pg = l1 ? get_page_from_mfn(m, *l1, *curr.dom) : nullptr;
   if (!pg) return refuse(xen_errno::einval);
   outcome o = refuse(xen_errno::einval);
