@@ -6,12 +6,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "tools/lab/lab_error.h"
 
 namespace pvmmu::lab {
 namespace {
+
+/// Two ends of a socket: ours, and the one that QEMU inherits.
+struct socket_pair {
+  unique_fd ours;
+  unique_fd qemus;
+};
+
+socket_pair make_socket_pair(const char* what) {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    throw lab_error(fmt::format("no socket for QEMU's {}", what));
+  return {unique_fd{ends[0]}, unique_fd{ends[1]}};
+}
+
+/// -S: it begins as the stub finds it, before its first instruction.
+std::vector<std::string> gdb_arguments(int gdb) {
+  return {"-chardev", fmt::format("socket,id=gdb,fd={}", gdb), "-gdb", "chardev:gdb", "-S"};
+}
 
 std::vector<std::string> qemu_command(const boot_options& o, const shared_memory& ram, int monitor) {
   // Nehalem: a processor as Xen knows it, with NX and without what QEMU only pretends to have. The second one is never
@@ -63,21 +83,25 @@ machine_in_qemu::machine_in_qemu(const boot_options& options, shared_memory& ram
   for (const auto& file : {options.xen, options.guest})
     if (!std::filesystem::exists(file)) throw lab_error(fmt::format("{}: no such file", file.string()));
   std::array<int, 2> pipe_ends{};
-  std::array<int, 2> socket_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) throw lab_error("no pipe for the serial port");
   serial_end_ = unique_fd{pipe_ends[0]};
   unique_fd qemus_serial{pipe_ends[1]};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket_ends.data()) != 0)
-    throw lab_error("no socket for QEMU's monitor");
-  unique_fd ours{socket_ends[0]};
-  unique_fd qemus_monitor{socket_ends[1]};
+  socket_pair monitor = make_socket_pair("monitor");
+  socket_pair gdb = make_socket_pair("gdb stub");
   serial_ = line_reader{serial_end_.get()};
-  const std::array inherited{qemus_monitor.get()};
-  qemu_.emplace(qemu_command(options, ram, qemus_monitor.get()), qemus_serial.get(), complaints_.get(), inherited);
+  std::vector<std::string> command = qemu_command(options, ram, monitor.qemus.get());
+  std::vector<int> inherited{monitor.qemus.get()};
+  if (options.gdb) {
+    std::ranges::copy(gdb_arguments(gdb.qemus.get()), std::back_inserter(command));
+    inherited.push_back(gdb.qemus.get());
+  }
+  qemu_.emplace(command, qemus_serial.get(), complaints_.get(), inherited);
   qemus_serial.reset();  // QEMU alone has them now, so that its end is seen
-  qemus_monitor.reset();
+  monitor.qemus.reset();
+  gdb.qemus.reset();
   try {
-    monitor_.emplace(std::move(ours));
+    monitor_.emplace(std::move(monitor.ours));
+    if (options.gdb) gdb_.emplace(std::move(gdb.ours));
   } catch (const lab_error& e) {
     throw lab_error(fmt::format("{}\n{}", e.what(), complaints()));
   }

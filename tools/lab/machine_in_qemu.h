@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/lab/gdb_client.h"
 #include "tools/lab/process.h"
 #include "tools/lab/qmp.h"
 #include "tools/lab/shared_memory.h"
@@ -18,6 +19,7 @@ struct boot_options {
   std::string module;           ///< a file that dom0 finds at mod_start
   u64 megabytes = 1024;         ///< below 3072, so that a machine address is an offset into ram()
   u64 dom0_megabytes = 640;
+  bool gdb = false;  ///< with gdb(): then the machine stands still until gdb().cont()
 };
 
 class machine_in_qemu {
@@ -32,6 +34,8 @@ class machine_in_qemu {
   std::string complaints();
 
   qmp& monitor() { return *monitor_; }
+  /// If the options ask for it.
+  gdb_client& gdb() { return *gdb_; }
 
  private:
   unique_fd complaints_;
@@ -39,6 +43,7 @@ class machine_in_qemu {
   line_reader serial_{-1};
   std::optional<process> qemu_;
   std::optional<qmp> monitor_;
+  std::optional<gdb_client> gdb_;
 };
 
 }  // namespace pvmmu::lab
