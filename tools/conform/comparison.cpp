@@ -45,16 +45,20 @@ void compare(const boot& b, const subject_maker& make_subject, const std::functi
   answers.reserve(b.programs.size());
   for (std::size_t i = 0; i < b.programs.size(); ++i)
     answers.push_back(model->run(b.programs[i], b.session.answers[i]));
-  bool crashed = false;
-  for (std::size_t i = 0; i < b.programs.size(); ++i) {
-    const lab::program_answer& real = b.session.answers[i];
-    crashed |= real.how == state::crashed;
-    take({b.first + i, real, answers[i], compare(real, *b.session.memory, answers[i], *model), b.session});
+  const std::span<const lab::program_answer> real{b.session.answers.data(), b.programs.size()};
+  std::vector<std::optional<difference>> differences;
+  differences.reserve(real.size());
+  for (std::size_t i = 0; i < real.size(); ++i)
+    differences.push_back(compare(real[i], *b.session.memory, answers[i], *model));
+  if (!b.session.after_foreign.empty()) {
+    // Else a program crashed the domain: mid-way, the shared frames are in nobody's final state.
+    if (auto d = compare_shared(real.back(), *b.session.memory, *model)) result.shared.push_back(std::move(*d));
+    model->destroy_foreign_domain();
+    for (std::size_t i = 0; i < real.size(); ++i)
+      if (!differences[i]) differences[i] = compare_after_foreign(real[i], b.session.after_foreign, *model);
   }
+  for (std::size_t i = 0; i < real.size(); ++i) take({b.first + i, real[i], answers[i], differences[i], b.session});
   ++result.boots;
-  if (crashed) return;  // mid-way, the shared frames are in nobody's final state
-  if (auto d = compare_shared(b.session.answers[b.programs.size() - 1], *b.session.memory, *model))
-    result.shared.push_back(std::move(*d));
 }
 
 comparison compare(const lab::lab& real, std::span<const lab::program> programs, const subject_maker& make_subject,

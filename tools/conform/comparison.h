@@ -20,6 +20,8 @@ class subject : public lab::memory_image {
   /// Runs one program with its names where they were on the real machine, which answered `real`: of that answer it uses
   /// which frames were handed out, nothing else. Programs of one machine come in the order of their windows.
   virtual lab::program_answer run(const lab::program& p, const lab::program_answer& real) = 0;
+  /// After all programs.
+  virtual void destroy_foreign_domain() = 0;
 };
 using subject_maker = std::function<std::unique_ptr<subject>(const lab::machine_facts&)>;
 
@@ -49,7 +51,8 @@ struct comparison {
   std::vector<difference> shared;  ///< in frames that all programs of a boot share
 };
 
-/// Runs one boot's programs on the model, hands every outcome to `take`, in order, and adds to `result`.
+/// Runs one boot's programs on the model, hands every outcome to `take`, in order, and adds to `result`. Frames are
+/// compared as the programs leave them, and their records once more when the foreign domain has been destroyed.
 void compare(const boot& b, const subject_maker& make_subject, const std::function<void(const outcome&)>& take,
              comparison& result);
 

@@ -107,6 +107,18 @@ std::optional<difference> compare(const lab::program_answer& real, const lab::me
   return compare_grants(real, real_memory, model_memory);
 }
 
+std::optional<difference> compare_after_foreign(const lab::program_answer& real,
+                                                std::span<const xen::page_info> real_frames,
+                                                const lab::memory_image& model) {
+  if (real.how != lab::program_answer::state::ended) return std::nullopt;
+  for (const auto& [name, mfn] : own_frames(real)) {
+    const xen::page_info &r = real_frames[mfn.n], m = model.frame(mfn);
+    if (!same_record(r, m))
+      return difference{fmt::format("frame {}, without the foreign domain", name), frame_text(r), frame_text(m)};
+  }
+  return std::nullopt;
+}
+
 std::optional<difference> compare_shared(const lab::placement& where, const lab::memory_image& real,
                                          const lab::memory_image& model) {
   const std::pair<const char*, mfn_t> frames[] = {{"window_l2", where.window_l2}, {"window_l3", where.window_l3}};

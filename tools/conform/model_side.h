@@ -29,6 +29,8 @@ class model_side final : public subject {
   /// As tests/conformance/probe/program.h says. The answer ends where the domain crashes.
   lab::program_answer run(const lab::program& p, const lab::program_answer& real) override;
 
+  void destroy_foreign_domain() override { m_.remove_domain(foreign_->domid); }
+
   u64 frames() const override { return m_.config().frames; }
   xen::page_info frame(mfn_t mfn) const override { return m_.page(mfn); }
   std::span<const u64, entries_per_table> words(mfn_t mfn) const override;

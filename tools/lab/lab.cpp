@@ -17,10 +17,10 @@ namespace {
 
 constexpr u64 frame_table_bytes_max = u64{3072} * 256 * sizeof(xen::page_info);
 
-/// Lines after which no answer follows: the probe's own, and Xen's when a domain or itself has died.
+/// Lines after which nothing follows by itself: the probe's own, and Xen's when a domain or itself has died.
 enum class ending { none, done, lost, crashed };
 ending ending_of(const std::string& line) {
-  if (line.starts_with("PROBE DONE")) return ending::done;
+  if (line.starts_with("PROBE DONE") || line.starts_with("PROBE ALONE")) return ending::done;
   if (line.starts_with("PROBE LOST")) return ending::lost;
   constexpr std::array crashes{"Domain 0 crashed", "Hardware Dom0", "Panic on CPU", "domain_crash"};
   for (const char* text : crashes)
@@ -75,6 +75,11 @@ std::span<const u8> results_of(const serial_log& log, const shared_memory& ram) 
   if (log.results_bytes == 0 || log.results_maddr > ram.bytes() || log.results_bytes > ram.bytes() - log.results_maddr)
     throw lab_error(fmt::format("the probe did not begin. The serial port said last:\n{}", log.tail()));
   return {ram.data() + log.results_maddr, log.results_bytes};
+}
+
+void let_probe_go_on(const serial_log& log, shared_memory& ram) {
+  const u64 go_on = 1;
+  std::memcpy(ram.data() + log.results_maddr + offsetof(probe::results_header, go_on), &go_on, sizeof go_on);
 }
 
 probe::results_header header_of(std::span<const u8> results) {
@@ -140,13 +145,23 @@ session lab::run(std::span<const program> programs) const {
                            .dom0_megabytes = options_.dom0_megabytes},
                           *ram};
   serial_log log;
-  if (follow(machine, log, options_.timeout) == ending::lost)
-    throw lab_error(fmt::format("the probe is lost:\n{}", log.tail()));
-  const auto stopped = std::make_shared<stopped_xen>(machine, ram, dump, symbol_map{xen_.symbols});
+  const ending how = follow(machine, log, options_.timeout);
+  if (how == ending::lost) throw lab_error(fmt::format("the probe is lost:\n{}", log.tail()));
+  const symbol_map symbols{xen_.symbols};
+  const auto stopped = std::make_shared<stopped_xen>(machine, ram, dump, symbols);
   const std::span<const u8> results = results_of(log, *ram);
   session s;
   s.answers = decode(programs, results);
   s.facts = read_facts(*stopped, header_of(results), log.text);
+  if (how == ending::done && !programs.empty()) {
+    for (const program_answer& a : s.answers)
+      for (const mfn_t mfn : a.foreign) stopped->keep(mfn);
+    let_probe_go_on(log, *ram);
+    machine.monitor().cont();
+    if (follow(machine, log, options_.timeout) != ending::done)
+      throw lab_error(fmt::format("the foreign domain was not destroyed:\n{}", log.tail()));
+    s.after_foreign = stop_and_read_frame_table(machine, dump, symbols);
+  }
   s.memory = stopped;
   s.facts.xen_version = xen_.version;
   s.facts.qemu_version = qemu_version_;

@@ -37,6 +37,8 @@ struct lab_options {
 struct session {
   std::vector<program_answer> answers;         ///< one a program
   std::shared_ptr<const memory_image> memory;  ///< at the end of all programs
+  /// The frame table after that, once the foreign domain has been destroyed. Empty if the probe did not live so long.
+  std::vector<xen::page_info> after_foreign;
   machine_facts facts;
   std::string serial;  ///< what Xen and the probe printed
 };

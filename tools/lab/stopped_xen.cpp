@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -83,7 +84,20 @@ stopped_xen::stopped_xen(machine_in_qemu& machine, std::shared_ptr<const shared_
   mmio_ro_ = read_rangeset(memory, memory.get<u64>(symbols.address("mmio_ro_ranges")));
 }
 
+std::vector<xen::page_info> stop_and_read_frame_table(machine_in_qemu& machine, shared_memory& dump,
+                                                      const symbol_map& symbols) {
+  xen_memory memory{machine, dump};
+  memory.stop_where_visible(FRAMETABLE_VIRT_START);
+  return read_frame_table(memory, symbols);
+}
+
+void stopped_xen::keep(mfn_t mfn) {
+  const auto now = words(mfn);
+  std::ranges::copy(now, kept_[mfn.n].begin());
+}
+
 std::span<const u64, entries_per_table> stopped_xen::words(mfn_t mfn) const {
+  if (const auto kept = kept_.find(mfn.n); kept != kept_.end()) return kept->second;
   if ((mfn.n + 1) * PAGE_SIZE > ram_->bytes()) throw lab_error(fmt::format("mfn {:#x} is no RAM", mfn.n));
   return std::span<const u64, entries_per_table>{reinterpret_cast<const u64*>(ram_->data() + mfn.n * PAGE_SIZE),
                                                  entries_per_table};

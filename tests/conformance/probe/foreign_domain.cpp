@@ -36,4 +36,9 @@ void populate_foreign_domain(u32 frames, u64* mfns) {
     lost("no memory for the foreign domain", next_pfn);
 }
 
+void destroy_foreign_domain() {
+  const domctl destroy{.cmd = XEN_DOMCTL_destroydomain, .domain = foreign_domid};
+  control(destroy, "cannot destroy the foreign domain");
+}
+
 }  // namespace pvmmu::probe

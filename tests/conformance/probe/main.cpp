@@ -55,6 +55,11 @@ void run_programs(results& answers, const start_info& start, reader& module, u32
   for (u32 i = 0; i < nr_programs; ++i) run_program(env, module);
 }
 
+void wait_for_host(const results_header& header) {
+  const volatile u64& go_on = header.go_on;
+  while (go_on == 0) hypercall(HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}
+
 }  // namespace
 }  // namespace pvmmu::probe
 
@@ -73,5 +78,10 @@ extern "C" void probe_main(const pvmmu::probe::start_info* start, pvmmu::u64 sta
   if (programs.nr_programs != 0) run_programs(answers, *start, module, programs.nr_programs);
   answers.header().state = probe_state::done;
   console_line{} << "PROBE DONE";
+  if (programs.nr_programs != 0) {
+    wait_for_host(answers.header());
+    destroy_foreign_domain();
+    console_line{} << "PROBE ALONE";
+  }
   idle();
 }

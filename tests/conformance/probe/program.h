@@ -12,6 +12,9 @@
 //
 // A module without programs asks for nothing but the machine as Xen started it: then the probe only reads.
 //
+// When all programs have ended, the probe waits for results_header::go_on, which the host writes once it has looked at
+// everything; then it destroys the foreign domain, for the host to look again.
+//
 // A program knows no machine address. It names frames by index and places by slot; the probe puts the numbers in.
 //
 // What the probe does for a program
@@ -36,7 +39,7 @@ namespace pvmmu::probe {
 
 inline constexpr u64 module_magic = 0x3170626f72705650;   ///< "PVprobp1" in memory
 inline constexpr u64 results_magic = 0x3172626f72705650;  ///< "PVprobr1"
-inline constexpr u32 format_version = 3;
+inline constexpr u32 format_version = 4;
 
 inline constexpr u32 grants_per_frame = 512;  ///< so many may a program have
 inline constexpr u32 nr_grant_frames = 64;    ///< of the domain's grant table: Xen's own limit
@@ -180,6 +183,7 @@ struct results_header {
   u64 shared_info_mfn = 0;
   u64 grant_table_mfns[nr_grant_frames] = {};  ///< of grants 0-511, 512-1023, …
   u64 m2p_mfn = 0;
+  u64 go_on = 0;  ///< written by the host
   start_facts start{};
 };
 

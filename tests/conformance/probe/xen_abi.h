@@ -33,6 +33,7 @@ enum mmuext_cmd : u64 {
 
 enum other_cmd : u32 {
   CONSOLEIO_write = 0,
+  SCHEDOP_yield = 0,
   SCHEDOP_block = 1,
   GNTTABOP_setup_table = 2,
   XENMEM_machphys_mfn_list = 5,
@@ -40,6 +41,7 @@ enum other_cmd : u32 {
   VMASST_CMD_disable = 1,
   XEN_SYSCTL_debug_keys = 7,
   XEN_DOMCTL_createdomain = 1,
+  XEN_DOMCTL_destroydomain = 2,
   XEN_DOMCTL_max_mem = 11,
   XEN_DOMCTL_max_vcpus = 15,
 };
