@@ -125,7 +125,8 @@ hypercall abi_call::convert(const lab::map_grant_ref& c) {
     list.push_back({.host_addr = number_(e.host_addr),
                     .flags = static_cast<u32>(ref),
                     .ref = static_cast<u32>(ref >> 32),
-                    .dom = e.dom});
+                    .dom = e.dom,
+                    .handle = lab::no_handle});
   }
   return grant_table_op_call{.uop = std::span(list), .count = c.count};
 }

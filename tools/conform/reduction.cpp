@@ -1,5 +1,6 @@
 #include "tools/conform/reduction.h"
 
+#include <algorithm>
 #include <bit>
 #include <numeric>
 #include <optional>
@@ -29,6 +30,21 @@ void for_words(lab::call& call, Fn&& fn) {
   for (lab::word& w : raw->args) fn(w);
   for (lab::blob& b : raw->blobs)
     for (lab::word& w : b.words) fn(w);
+}
+
+template <class Call>
+bool loads_a_table(const Call& c) {
+  if constexpr (std::is_same_v<Call, lab::mmuext_op>)
+    return std::ranges::find(c.uops, u32{MMUEXT_NEW_BASEPTR}, &lab::mmuext_entry::cmd) != c.uops.end();
+  if constexpr (std::is_same_v<Call, lab::multicall>)
+    return std::ranges::any_of(
+        c.entries, [](const auto& e) { return std::visit([](const auto& typed) { return loads_a_table(typed); }, e); });
+  return false;
+}
+
+bool loads_a_table(const lab::program& p) {
+  return std::ranges::any_of(
+      p.calls, [](const auto& c) { return std::visit([](const auto& typed) { return loads_a_table(typed); }, c); });
 }
 
 /// Takes a program's parts in their order, those that stay.
@@ -92,11 +108,11 @@ class copier {
       to_.calls.push_back(std::visit([](auto& typed) -> lab::call { return std::move(typed); }, entry));
   }
 
-  /// Calls that an answer comes from have moved, or are gone: then a number remains.
+  /// Calls that an answer comes from have moved, or are gone: then nobody has such a handle.
   void renumber(lab::word& w) const {
     if (w.kind != lab::word_kind::earlier_high) return;
     const auto now = new_index_.at(w.index >> 16);
-    w = now ? lab::upper_half_of(*now, w.index & 0xffff) : lab::plain(w.value);
+    w = now ? lab::upper_half_of(*now, w.index & 0xffff) : lab::plain(lab::no_handle);
   }
 
   const selection& keep_;
@@ -134,8 +150,10 @@ reduction::reduction(lab::program p) : program_(std::move(p)) {
     std::visit([this](const auto& typed) { add_parts(typed); }, c);
     parts_[at].end = static_cast<u32>(parts_.size());
   }
-  for (std::size_t i = 0; i < program_.contents.size(); ++i)
-    parts_.push_back({kind::content, static_cast<u32>(parts_.size() + 1)});
+  for (const lab::content& c : program_.contents) {
+    const kind what = c.value.kind == lab::word_kind::l4_entry ? kind::own_slot : kind::content;
+    parts_.push_back({what, static_cast<u32>(parts_.size() + 1)});
+  }
 }
 
 lab::program reduction::program_of(const selection& keep) const {
@@ -150,7 +168,7 @@ void reduction::add_runs(kind what, const selection& keep, std::vector<step>& st
   std::vector<u32> left;
   for (u32 i = 0; i < parts_.size(); ++i)
     if (keep[i] && parts_[i].what == what) left.push_back(i);
-  const bool in_runs = what == kind::call || what == kind::content;
+  const bool in_runs = what != kind::entry && what != kind::multicall;
   for (std::size_t length = in_runs ? std::bit_floor(left.size()) : left.size() != 0; length != 0; length /= 2) {
     for (std::size_t first = 0; first + length <= left.size(); first += length) {
       step s;
@@ -165,6 +183,7 @@ void reduction::add_runs(kind what, const selection& keep, std::vector<step>& st
 std::vector<step> reduction::steps(const selection& keep) const {
   std::vector<step> steps;
   for (const kind what : {kind::call, kind::content, kind::entry, kind::multicall}) add_runs(what, keep, steps);
+  if (!loads_a_table(program_of(keep))) add_runs(kind::own_slot, keep, steps);
   return steps;
 }
 

@@ -25,11 +25,12 @@ class reduction {
   lab::program program_of(const selection& keep) const;
 
   /// All ways to leave out a little more: runs of calls and of contents, as long as each power of two; single entries
-  /// of batches; the multicall around calls, which become calls of the program.
+  /// of batches; the multicall around calls, which become calls of the program. The probe's own slots stay in the
+  /// program's L4s as long as one is loaded: without them the probe could not go on.
   std::vector<step> steps(const selection& keep) const;
 
  private:
-  enum class kind { call, multicall, entry, content };
+  enum class kind { call, multicall, entry, content, own_slot };
   /// Inside a part lie those that follow it, up to `end`.
   struct part {
     kind what;

@@ -63,7 +63,7 @@ class lowering {
     for (const grant_map_entry& e : c.uop) {
       word flags_and_ref = e.ref;
       flags_and_ref.value += e.flags;
-      words.insert(words.end(), {e.host_addr, flags_and_ref, plain(e.dom), plain(0)});
+      words.insert(words.end(), {e.host_addr, flags_and_ref, plain(e.dom | u64{no_handle} << 32), plain(0)});
     }
     return grant_call(GNTTABOP_map_grant_ref, std::move(words), c.count);
   }

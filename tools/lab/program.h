@@ -46,6 +46,8 @@ constexpr word entry_of_grant(u32 grant) { return {.kind = word_kind::grant_madd
 constexpr word upper_half_of(u32 call, u32 out_word) {
   return {.kind = word_kind::earlier_high, .index = call << 16 | out_word};
 }
+/// A grant's handle that nobody has: what a map_grant_ref holds before it is answered, and after it has failed.
+inline constexpr u32 no_handle = ~u32{0};
 /// The handle that entry `entry` of call `call`, a map_grant_ref, has got.
 constexpr word handle_of(u32 call, u32 entry = 0) { return upper_half_of(call, entry * 4 + 2); }
 /// A virtual address in the program's window.

@@ -82,6 +82,23 @@ constexpr std::array all{
            "  return drop_l4(m, curr, old);",
            "curr.guest_table_user = mfn;\n  return {};"},
 
+    // ---- grants
+    mutant{"grant_unmap_match", "an unmap wants the entry as writable as it was mapped (pv/grant_table.c:290, XSA-234)",
+           "grant_mapping.cpp", "if (pte_mfn(was) != frame || ((was ^ expected) & (PAGE_PRESENT | PAGE_RW)) != 0)",
+           "if (pte_mfn(was) != frame || ((was ^ expected) & PAGE_PRESENT) != 0)"},
+    mutant{"grant_alignment", "a grant is mapped by a whole entry (pv/grant_table.c:68, XSA-227)", "grant_mapping.cpp",
+           "if (addr % sizeof(pte_t) != 0) return std::nullopt;", ""},
+    mutant{"grant_device_kept",
+           "unmapping for the host alone leaves the device's references (common/grant_table.c:1502, XSA-224)",
+           "grant_table.cpp", "if (u.done != 0) u.done |= flags & GNTMAP_readonly;",
+           "if (u.done != 0) u.done |= flags & (GNTMAP_readonly | GNTMAP_device_map);"},
+    mutant{"grant_device_type", "a writable mapping for devices holds the type (common/grant_table.c:1169, XSA-224)",
+           "grant_table.cpp", "if (device && !readonly && !taken.take_type(m, pg)) return GNTST_general_error;", ""},
+    mutant{"grant_over_an_entry", "a grant mapped over an entry drops what that held (pv/grant_table.c:132)",
+           "grant_mapping.cpp", "put_page_from_l1e(m, *old);", ""},
+    mutant{"grant_status", "a grant that nothing maps any more is not marked as read (common/grant_table.c:932)",
+           "grant_table.cpp", "u64 clear = pin == 0 ? GTF_reading : 0;", "u64 clear = 0;"},
+
     // ---- the others
     mutant{"uva_mask", "a mask that cannot be read is an error after the change (4561)", "update_va_mapping.cpp",
            "if (!vcpus) return to_result(xen_errno::efault);", "if (!vcpus) return 0;"},

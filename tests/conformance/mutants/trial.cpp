@@ -11,6 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/conformance/mutants/handles.h"
 #include "tools/lab/unique_fd.h"
 
 namespace pvmmu::conform {
@@ -21,7 +22,8 @@ constexpr unsigned seconds_a_program = 20;
 std::optional<difference> try_program(const subject_maker& make, const boot& b, std::size_t program) {
   const std::unique_ptr<subject> model = make(b.session.facts);
   const lab::program_answer& real = b.session.answers[program];
-  const lab::program_answer answer = model->run(b.programs[program], real);
+  lab::program_answer answer = model->run(b.programs[program], real);
+  give_handles_of(real, b.programs[program], answer);
   return compare(real, *b.session.memory, answer, *model);
 }
 
