@@ -26,9 +26,10 @@ exchanges greeting() {
          says("?", "T05thread:01;") +
          says("qXfer:features:read:target.xml:0,80", "m<target><xi:include href=\"core.xml\"/>") +
          says("qXfer:features:read:target.xml:25,80", "l</target>") +
-         says("qXfer:features:read:core.xml:0,80",
-              R"(l<reg name="rax" bitsize="64" regnum="0"/><reg name="eflags" bitsize="32"/>)"
-              R"(<reg name="rip" bitsize="64"/><reg name="st0" bitsize="80"/>)");
+         says(
+             "qXfer:features:read:core.xml:0,80",
+             R"(l<reg name="rax" bitsize="64" regnum="0"/><!--reg name="a"/><reg name="b" bitsize="64"/--><reg name="eflags" bitsize="32"/>)"
+             R"(<reg name="rip" bitsize="64"/><reg name="st0" bitsize="80"/>)");
 }
 
 fake_gdb_stub::fake_gdb_stub(exchanges script, bool leaves) : script_(std::move(script)) {

@@ -28,6 +28,14 @@ std::optional<std::size_t> number(std::string_view element, std::string_view nam
   return value;
 }
 
+std::string without_comments(std::string text) {
+  for (std::size_t at = 0; (at = text.find("<!--", at)) != std::string::npos;) {
+    const std::size_t end = text.find("-->", at);
+    text.erase(at, end == std::string::npos ? end : end + 3 - at);
+  }
+  return text;
+}
+
 struct named {
   std::string name;
   std::size_t bytes;
@@ -51,11 +59,10 @@ void add_registers(const std::string& text, std::size_t& next, std::map<std::siz
 gdb_register_layout::gdb_register_layout(const std::vector<std::string>& descriptions) {
   std::map<std::size_t, named> by_number;
   std::size_t next = 0;
-  for (const std::string& text : descriptions) add_registers(text, next, by_number);
-  std::size_t offset = 0;
+  for (const std::string& text : descriptions) add_registers(without_comments(text), next, by_number);
   for (const auto& [_, one] : by_number) {
-    places_.emplace(one.name, place{offset, one.bytes});
-    offset += one.bytes;
+    places_.emplace(one.name, place{bytes_, one.bytes});
+    bytes_ += one.bytes;
   }
   if (places_.empty()) throw lab_error("the gdb stub describes no registers");
 }
@@ -66,15 +73,20 @@ gdb_register_layout::place gdb_register_layout::find(std::string_view name) cons
   return found->second;
 }
 
+gdb_registers::gdb_registers(const gdb_register_layout& layout, std::string hex)
+    : layout_(&layout), hex_(std::move(hex)) {
+  if (hex_.size() != 2 * layout.bytes())
+    throw lab_error(fmt::format("the gdb stub describes registers of {} bytes and sends {}: \"{}\"", layout.bytes(),
+                                hex_.size() / 2, hex_.substr(0, 80)));
+}
+
 u64 gdb_registers::operator[](std::string_view name) const {
   const auto [offset, bytes] = layout_->find(name);
   if (bytes > sizeof(u64)) throw lab_error(fmt::format("{} has more than 64 bits", name));
   u64 value = 0;
-  const std::string_view digits =
-      2 * offset < hex_.size() ? std::string_view{hex_}.substr(2 * offset, 2 * bytes) : std::string_view{};
+  const std::string_view digits = std::string_view{hex_}.substr(2 * offset, 2 * bytes);
   const auto raw = bytes_of_hex(digits);
-  if (!raw || raw->size() != bytes)
-    throw lab_error(fmt::format("the gdb stub does not say what is in {}: \"{}\"", name, digits));
+  if (!raw) throw lab_error(fmt::format("the gdb stub does not say what is in {}: \"{}\"", name, digits));
   std::memcpy(&value, raw->data(), bytes);
   return value;
 }

@@ -20,7 +20,8 @@ namespace pvmmu::lab {
 
 class gdb_register_layout {
  public:
-  /// The texts' registers, in the order of their numbers. Throws lab_error if there are none.
+  /// The texts' registers, in the order of their numbers; those in comments are none. Throws lab_error if there is
+  /// no register.
   explicit gdb_register_layout(const std::vector<std::string>& descriptions);
 
   struct place {
@@ -29,15 +30,18 @@ class gdb_register_layout {
   };
   /// Throws lab_error.
   place find(std::string_view name) const;
+  /// Of all registers.
+  std::size_t bytes() const { return bytes_; }
 
  private:
+  std::size_t bytes_ = 0;
   std::map<std::string, place, std::less<>> places_;
 };
 
 class gdb_registers {
  public:
-  /// `hex` as it came; `layout` must live as long.
-  gdb_registers(const gdb_register_layout& layout, std::string hex) : layout_(&layout), hex_(std::move(hex)) {}
+  /// `hex` as it came; `layout` must live as long. Throws lab_error if they do not fit each other.
+  gdb_registers(const gdb_register_layout& layout, std::string hex);
   /// Throws lab_error if the processor has no such register, or it has more than 64 bits.
   u64 operator[](std::string_view name) const;
 
