@@ -34,7 +34,10 @@ void heap::give_back(mfn_t mfn) {
   free_list_ = static_cast<u32>(mfn.n);
 }
 
-void heap::use_up_to(u64 n) { next_unused_ = std::max(next_unused_, n); }
+void heap::claim(mfn_t mfn) {
+  if (is_linked(mfn.n)) unlink(mfn.n);
+  next_unused_ = std::max(next_unused_, mfn.n + 1);
+}
 
 std::optional<mfn_t> heap::take_offered(u64 size) {
   const u64 first = offered_.front().n;

@@ -29,8 +29,8 @@ class heap {
   /// INVALID_MFN, makes an extent fail.
   void offer(std::span<const mfn_t> firsts) { offered_.assign(firsts.begin(), firsts.end()); }
 
-  /// Frames below `n` were used by others.
-  void use_up_to(u64 n);
+  /// Others use this frame, whether it was given back or never used; and whatever lies below it.
+  void claim(mfn_t mfn);
 
  private:
   bool is_linked(u64 n) const { return frames_[n].prev != 0 || free_list_ == n; }

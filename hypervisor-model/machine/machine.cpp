@@ -144,9 +144,9 @@ void machine::unlink(domain& d, page_info& pg) {
 void machine::adopt_page(domain& d, mfn_t mfn) {
   page_info& pg = page(mfn);
   assert(pg.owner == owner_none && "a frame has one owner");
+  heap_.claim(mfn);
   pg.owner = d.owner();
   link(d, pg);
-  heap_.use_up_to(mfn.n + 1);
 }
 
 bool machine::mmio_read_only(mfn_t mfn) const {

@@ -52,6 +52,7 @@ lab::placement placement_of(const lab::program& p) {
                        .grant_table = fresh(),
                        .m2p = m2p_frame};
   for (u32 i = 0; i < p.nr_frames; ++i) where.frames.emplace_back(fresh());
+  where.frames.resize(p.nr_frames + p.nr_adopted);
   for (u32 i = 0; i < p.nr_foreign; ++i) where.foreign.push_back(fresh());
   return where;
 }

@@ -53,5 +53,20 @@ TEST(machine_test, frames_run_out_and_come_back) {
   EXPECT_EQ(again, frames);
 }
 
+// A frame that was given back and that somebody else then uses, as a real run tells, is not handed out again.
+TEST(machine_test, a_frame_that_was_given_back_can_be_adopted) {
+  machine m({.frames = 1024});
+  domain& d = m.add_domain(domain_kind::dom0);
+  std::vector<mfn_t> frames;
+  for (int i = 0; i < 3; ++i) frames.push_back(m.alloc_domheap_page(d).value());
+  for (const mfn_t mfn : frames) {
+    m.set_count_info(m.page(mfn), 0);
+    m.free_domheap_page(m.page(mfn));
+  }
+  m.adopt_page(d, frames[1]);
+  EXPECT_EQ(m.alloc_domheap_page(d), frames[2]);
+  EXPECT_EQ(m.alloc_domheap_page(d), frames[0]);
+}
+
 }  // namespace
 }  // namespace pvmmu::xen

@@ -87,9 +87,13 @@ simple_call program_maker::simple_call() {
 lab::multicall program_maker::multicall() {
   lab::multicall c;
   const u64 n = below(5);
+  bool takes = false;  // one entry may: handed_out.h
   for (u64 i = 0; i < n; ++i) {
     if (one_in(10)) {
       c.entries.push_back(raw_call{.op = HYPERVISOR_multicall});
+    } else if (memory_ != memory_of::nobody && one_in(3)) {
+      c.entries.push_back(takes ? give_back() : memory_op(false));
+      takes |= (std::get<lab::memory_op>(c.entries.back()).cmd & MEMOP_CMD_MASK) != XENMEM_decrease_reservation;
     } else {
       c.entries.push_back(simple_call());
     }

@@ -13,6 +13,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -80,9 +81,13 @@ class program_maker {
   done_arg pdone();
   u32 foreigndom();
   void quirks_of_count(u32& count, bool& null_list);
+
+  // ---- generator_mmu_update.cpp
   lab::mmu_update mmu_update();
   lab::mmu_update_entry update_entry();
   lab::mmu_update foreign_update();
+
+  // ---- generator_mmuext_op.cpp
   lab::mmuext_op mmuext_op();
   lab::mmuext_op foreign_op();
   lab::mmuext_op new_baseptr();
@@ -112,6 +117,36 @@ class program_maker {
   lab::unmap_grant_ref unmap_grant();
   lab::call grant_call();
 
+  // ---- generator_memory.cpp
+  enum class memory_of : u8 { nobody, own, foreign };
+  struct run {
+    u32 name;    ///< of the first
+    u32 number;  ///< of extents, each with a name
+    u32 order;
+  };
+  void begin_memory();
+  domid_t memory_domid();
+  u32 frame_to_give();
+  lab::word extent_to_give();
+  std::optional<u32> new_names(u64 number);
+  lab::memory_reservation part_of_run();
+  lab::memory_op machphys_list();
+  lab::memory_op memory_op(bool named);
+  void furnish(u32 frame);
+  void add_memory_call();
+
+  // ---- generator_reservations.cpp
+  void refuse(lab::memory_reservation& r);
+  u32 scarce();
+  lab::memory_reservation new_extents();
+  lab::memory_op take_frames(bool named);
+  lab::memory_op give_back();
+
+  // ---- generator_exchange.cpp
+  lab::memory_exchange matching_lists();
+  void refuse(lab::memory_exchange& e);
+  lab::memory_op exchange(bool named);
+
   // ---- generator_accesses.cpp
   lab::update_va_mapping map_for_access();
   lab::memory_access memory_access();
@@ -123,6 +158,8 @@ class program_maker {
   std::vector<role> roles_;
   std::vector<u32> pinned_;  ///< tables that were asked to be pinned
   std::vector<granted> mapped_;
+  memory_of memory_ = memory_of::nobody;  ///< whose frames come and go
+  std::vector<run> came_;
   bool deep_ = false;  ///< accesses go through the tables that the program loads: no MMIO in them
   std::map<std::pair<u32, u32>, lab::word> known_;  ///< what an entry may hold, by frame and slot
 };

@@ -14,7 +14,8 @@ namespace pvmmu::conform {
 
 /// The first frames of the extents that the real Xen handed out in this call, in order. Where it may have been short of
 /// memory, INVALID_MFN: there the model is short of it as well. That is believed only of what this machine may really
-/// lack: many frames in a row, memory at low addresses, another node.
+/// lack: many frames in a row, memory at low addresses, another node. Of a multicall that is known of the last entry
+/// that may get frames, so that programs have but one that may.
 std::vector<mfn_t> handed_out(const lab::call& c, const lab::answer& real);
 
 /// Gives the call's names to the frames that its answer tells, as tests/conformance/probe/program.h says.

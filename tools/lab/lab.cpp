@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 
 #include "tools/lab/encode.h"
 #include "tools/lab/lowered_call.h"
@@ -88,21 +89,40 @@ probe::results_header header_of(std::span<const u8> results) {
   return header;
 }
 
+/// Frames that Xen may hand out in a call, as far as it has so many: the rest is refused.
+u64 taken_by(const call& c) {
+  constexpr u32 large_order = 9;
+  const auto taken = [](const auto& op) -> u64 {
+    if constexpr (std::is_same_v<std::decay_t<decltype(op)>, memory_op>)
+      if (const auto* r = std::get_if<memory_reservation>(&op.arg); r && r->extent_order <= large_order)
+        return (op.cmd & MEMOP_CMD_MASK) == XENMEM_decrease_reservation ? 0
+                                                                        : r->extents.words.size() << r->extent_order;
+    return 0;
+  };
+  if (const auto* list = std::get_if<multicall>(&c)) {
+    u64 sum = 0;
+    for (const simple_call& entry : list->entries) sum += std::visit(taken, entry);
+    return sum;
+  }
+  return std::visit(taken, c);
+}
+
 /// What programs use up of one boot.
 struct cost {
-  u64 frames = 0;  ///< of dom0
-  u64 foreign_frames = 0;
-  u64 grants = 8;  ///< the first ones are Xen's tools' own
+  u64 frames = 0;       ///< of dom0
+  u64 heap_frames = 0;  ///< of Xen, which other domains' come from, and what calls ask for
+  u64 grants = 8;       ///< the first ones are Xen's tools' own
   u64 result_bytes = 0;
 
   void add(const program& p) {
     frames += p.nr_frames + 2;  // the window's L1, and more than its share of the tables above
-    foreign_frames += p.nr_foreign;
+    heap_frames += p.nr_foreign;
     // A program's grants lie in one frame, and some may be left over at the end of the one before.
     const u64 room = probe::grants_per_frame - grants % probe::grants_per_frame;
     grants += p.nr_grants > room ? room + p.nr_grants : p.nr_grants;
     result_bytes += sizeof(probe::program_result) + (p.nr_frames + p.nr_adopted + p.nr_foreign) * sizeof(u64);
     for (const call& c : p.calls) {
+      heap_frames += taken_by(c);
       result_bytes += sizeof(probe::call_result);
       for (const out_part& part : lower(c).out) result_bytes += part.nr_words * sizeof(u64);
     }
@@ -116,14 +136,14 @@ lab::lab(lab_options options) : options_(std::move(options)), qemu_version_(find
 std::size_t lab::batch(std::span<const program> programs) const {
   const u64 frames_per_mib = (1 << 20) / PAGE_SIZE;
   const cost most{.frames = (options_.dom0_megabytes - 192) * frames_per_mib,  // less the probe's image and its tables
-                  .foreign_frames = (options_.megabytes - options_.dom0_megabytes) / 2 * frames_per_mib,
+                  .heap_frames = (options_.megabytes - options_.dom0_megabytes) / 2 * frames_per_mib,
                   .grants = probe::nr_grant_frames * probe::grants_per_frame,
                   .result_bytes = probe::results_capacity - sizeof(probe::results_header)};
   cost sum;
   std::size_t count = 0;
   for (const program& p : programs) {
     sum.add(p);
-    if (sum.frames > most.frames || sum.foreign_frames > most.foreign_frames || sum.grants > most.grants ||
+    if (sum.frames > most.frames || sum.heap_frames > most.heap_frames || sum.grants > most.grants ||
         sum.result_bytes > most.result_bytes)
       break;
     ++count;
