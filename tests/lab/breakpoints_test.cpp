@@ -109,7 +109,7 @@ bool watched_boot::runs_to_a_call(const deadline& until) {
 
 seen_call watched_boot::look() {
   gdb_client& gdb = machine->gdb();
-  const gdb_registers now = gdb.registers();
+  const gdb_registers& now = gdb.registers();
   if (now["rip"] != symbols.address("do_mmu_update")) throw lab_error("stopped at " + symbols.name(now["rip"]));
   seen_call call{.ureqs = {},
                  .pdone = now["rdx"],

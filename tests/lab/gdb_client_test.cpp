@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds short_patience{300};
-constexpr const char* registers_answer =
+constexpr const char* registers_at_1000 =
     "efbeaddeefbeadde"  // rax
     "02000000"          // eflags
     "0010000000000000"  // rip
@@ -38,10 +38,10 @@ testing::AssertionResult contains(const std::string& text, const std::string& pa
 
 // Registers are found by name, as the stub's own description lays them out, with their own widths.
 TEST(gdb_client, reads_registers_by_name) {
-  fake_gdb_stub stub{greeting() + says("g", registers_answer)};
+  fake_gdb_stub stub{greeting() + says("g", registers_at_1000)};
   {
     gdb_client gdb{stub.socket()};
-    const gdb_registers now = gdb.registers();
+    const gdb_registers& now = gdb.registers();
     EXPECT_EQ(now["rax"], 0xdeadbeefdeadbeef);
     EXPECT_EQ(now["eflags"], 2u);
     EXPECT_EQ(now["rip"], 0x1000u);
@@ -54,13 +54,14 @@ TEST(gdb_client, reads_registers_by_name) {
 // A register that the stub does not know at the moment is an error and no number; so are registers that are not those
 // of the description.
 TEST(gdb_client, does_not_invent_registers) {
-  fake_gdb_stub stub{greeting() + says("g", std::string(16, 'x') + std::string(registers_answer).substr(16)) +
-                     says("g", "02000000")};
+  fake_gdb_stub stub{greeting() + says("g", std::string(16, 'x') + std::string(registers_at_1000).substr(16))};
   gdb_client gdb{stub.socket()};
-  const gdb_registers now = gdb.registers();
+  const gdb_registers& now = gdb.registers();
   EXPECT_TRUE(contains(error_of([&] { (void)now["rax"]; }), "rax"));
   EXPECT_EQ(now["eflags"], 2u);
-  EXPECT_TRUE(contains(error_of([&] { gdb.registers(); }), "of 30 bytes and sends 4"));
+  fake_gdb_stub other{greeting() + says("g", "02000000")};
+  gdb_client second{other.socket()};
+  EXPECT_TRUE(contains(error_of([&] { second.registers(); }), "of 30 bytes and sends 4"));
 }
 
 // Memory is read in parts that the stub can send, and in its own order of bytes.
@@ -113,12 +114,16 @@ TEST(gdb_client, switches_to_physical_memory) {
   EXPECT_TRUE(contains(error_of([&] { gdb.use(gdb_addresses::virtual_ones); }), "does not know"));
 }
 
-// From a breakpoint the machine runs on in three steps: the breakpoint goes, the one processor steps, it comes back.
+/// One processor's step with its breakpoint set aside.
+exchanges steps() { return says("z0,1000,1", "OK") + says("vCont;s:02", "T05thread:02;") + says("Z0,1000,1", "OK"); }
+
+// From a breakpoint the machine runs on in three steps: the breakpoint goes, the one processor steps, it comes back. A
+// step that went nowhere is made again: else the same call would be seen twice.
 TEST(gdb_client, runs_on_over_a_breakpoint) {
   const exchange runs_to_it{"c", {"+", gdb_framed("T05thread:02;")}};
   fake_gdb_stub stub{greeting() + says("Z0,1000,1", "OK") + says("g", std::string(60, '0')) + exchanges{runs_to_it} +
-                     says("g", registers_answer) + says("g", registers_answer) + says("z0,1000,1", "OK") +
-                     says("vCont;s:02", "T05thread:02;") + says("Z0,1000,1", "OK") + exchanges{{"c", {"+"}}} +
+                     says("g", registers_at_1000) + steps() + says("g", registers_at_1000) + steps() +
+                     says("g", std::string(60, '0')) + exchanges{{"c", {"+"}}} +
                      exchanges{{"\x03", {gdb_framed("T02thread:01;")}}}};
   {
     gdb_client gdb{stub.socket()};

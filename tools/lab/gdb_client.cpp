@@ -65,7 +65,10 @@ gdb_client::gdb_client(unique_fd socket, std::chrono::milliseconds patience)
   layout_.emplace(descriptions);
 }
 
-gdb_registers gdb_client::registers() { return {*layout_, request("g")}; }
+const gdb_registers& gdb_client::registers() {
+  if (!registers_) registers_.emplace(*layout_, request("g"));
+  return *registers_;
+}
 
 void gdb_client::use(gdb_addresses addresses) {
   expect_ok(fmt::format("Qqemu.PhyMemMode:{}", addresses == gdb_addresses::physical_ones ? 1 : 0));
@@ -112,9 +115,20 @@ void gdb_client::clear_breakpoint(u64 va) {
 
 void gdb_client::cont() {
   assert(!running_);
-  if (!breakpoints_.empty() && breakpoints_.contains(registers()["rip"])) step();
-  link_.send("c");
-  running_ = true;
+  if (!breakpoints_.empty()) leave_breakpoint();
+  resume("c");
+}
+
+/// One step in some thousands ends before its instruction. Then the breakpoint would stop the same call once more.
+void gdb_client::leave_breakpoint() {
+  constexpr int steps_at_most = 100;
+  const u64 rip = registers()["rip"];
+  if (!breakpoints_.contains(rip)) return;
+  for (int i = 0; i < steps_at_most; ++i) {
+    step();
+    if (registers()["rip"] != rip) return;
+  }
+  throw lab_error(fmt::format("the processor does not get on from the breakpoint at {:#x}", rip));
 }
 
 gdb_stop gdb_client::step() {
@@ -123,12 +137,17 @@ gdb_stop gdb_client::step() {
   const bool at_breakpoint = breakpoints_.contains(rip);
   if (at_breakpoint) expect_ok(fmt::format("z0,{:x},1", rip));
   // Not "s": then the other processors would run, and one may pass by the breakpoint that is not there.
-  link_.send(thread_.empty() ? "s" : fmt::format("vCont;s:{}", thread_));
-  running_ = true;
+  resume(thread_.empty() ? "s" : fmt::format("vCont;s:{}", thread_));
   const auto stop = wait(deadline{patience_});
   if (!stop) throw lab_error("the processor does not end a step");
   if (at_breakpoint) expect_ok(fmt::format("Z0,{:x},1", rip));
   return *stop;
+}
+
+void gdb_client::resume(std::string_view how) {
+  link_.send(how);
+  running_ = true;
+  registers_.reset();
 }
 
 void gdb_client::interrupt() {

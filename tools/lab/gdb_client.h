@@ -5,7 +5,7 @@
 //   gdb.set_breakpoint(symbols.address("do_mmu_update"));
 //   gdb.cont();
 //   while (const auto stop = gdb.wait(deadline{60s})) {     // at the breakpoint, before its instruction
-//     const gdb_registers now = gdb.registers();
+//     const gdb_registers& now = gdb.registers();
 //     now["rsi"]                                            // the call's count
 //     gdb.get<u64>(now["rdi"])                              // and its first word
 //     gdb.cont();                                           // over the breakpoint
@@ -45,8 +45,8 @@ class gdb_client {
   /// Connects; QEMU stops its machine. `patience`: for each answer.
   explicit gdb_client(unique_fd socket, std::chrono::milliseconds patience = std::chrono::seconds{20});
 
-  /// Of the processor that stopped.
-  gdb_registers registers();
+  /// Of the processor that stopped, until it goes on.
+  const gdb_registers& registers();
 
   /// Virtual addresses are those of the processor that stopped, as its tables are now; it is so from the start.
   void use(gdb_addresses addresses);
@@ -69,7 +69,7 @@ class gdb_client {
 
   /// The machine runs on, over a breakpoint that the processor stands at.
   void cont();
-  /// One instruction, or one interrupt, of the processor that stopped; the others stand still.
+  /// One instruction of the processor that stopped, or, rarely, none; the others stand still.
   gdb_stop step();
   /// Asks a running machine to stop, which wait() then brings.
   void interrupt();
@@ -80,11 +80,14 @@ class gdb_client {
   std::string request(std::string_view payload);
   void expect_ok(std::string_view payload);
   std::string file_of_stub(const std::string& name);
+  void leave_breakpoint();
+  void resume(std::string_view how);
 
   gdb_link link_;
   std::chrono::milliseconds patience_;
   u64 packet_bytes_ = 400;  ///< the longest that the stub takes and sends
   std::optional<gdb_register_layout> layout_;
+  std::optional<gdb_registers> registers_;
   std::set<u64> breakpoints_;
   bool running_ = false;
   std::string thread_;  ///< the processor that stopped
