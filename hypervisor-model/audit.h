@@ -2,7 +2,7 @@
 // Recounts every reference from memory and compares with the frame table: the invariants of the PV MMU. It judges the
 // state with code that did not make it: it includes nothing of page_type, validate or mod_entry.
 //
-//   I1  general count      check_frame: allocation, pin, partial, and what recount sums up: entries, vCPUs, GDTs
+//   I1  general count      check_frame: allocation, pin, partial, and what recount sums up: entries, vCPUs, GDTs, LDTs
 //   I2  type count         check_types, by the same sums
 //   I3  exclusivity        check_types: no writable entry to a table; walk_writable: none that a root leads to
 //   I4  partial state      check_table, and recount::read_table for the slot at which a partial table stopped

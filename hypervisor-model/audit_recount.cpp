@@ -137,6 +137,9 @@ void recount::read_vcpu(const vcpu& v) {
   for (const mfn_t frame : v.gdt_frames) {
     if (frame.n != 0) hold(frame, PGT_seg_desc_page);
   }
+  for (const mfn_t frame : v.ldt_frames) {
+    if (frame.n != 0) hold(frame, PGT_seg_desc_page);
+  }
   if (!v.old_guest_table) return;
   const mfn_t old = m_.mfn_of(*v.old_guest_table);
   ++sums_[old].general;

@@ -1,5 +1,6 @@
 #include "hypervisor-model/cr3.h"
 
+#include "hypervisor-model/ldt.h"
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/page_type.h"
 #include "proto/abi/hypercall.h"
@@ -41,6 +42,7 @@ outcome new_guest_cr3(machine& m, vcpu& curr, mfn_t mfn) {
     if (o.error() != xen_errno::erestart) messages::error_installing_baseptr(m, mfn);
     return o;
   }
+  pv_destroy_ldt(m, curr);
   if (!curr.dom->has_assist(VMASST_TYPE_m2p_strict) && m.words(mfn)[ro_m2p_slot] == 0) {
     m.write_pte(mfn, ro_m2p_slot, m.xen_l4_slots[0]);
   }

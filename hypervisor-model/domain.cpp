@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "hypervisor-model/grant_table.h"
+#include "hypervisor-model/ldt.h"
 #include "hypervisor-model/page_type.h"
 #include "hypervisor-model/validate.h"
 
@@ -57,6 +58,7 @@ void vcpu_destroy(machine& m, vcpu& v) {
     const mfn_t mfn = std::exchange(*table, mfn_t{});
     if (mfn.n != 0) finish(put_page_and_type_preemptible(m, m.page(mfn)));
   }
+  pv_destroy_ldt(m, v);
   for (mfn_t& frame : v.gdt_frames) {
     if (frame.n != 0) put_page_and_type(m, m.page(frame));
     frame = {};

@@ -11,6 +11,7 @@
 namespace pvmmu::xen {
 
 inline constexpr unsigned gdt_frames_max = 14;  ///< FIRST_RESERVED_GDT_PAGE (xen public/arch-x86/xen.h)
+inline constexpr unsigned ldt_frames_max = 16;
 
 /// The L4 slot of each domain's own mappings: its GDT and LDT.
 inline constexpr unsigned perdomain_slot = 260;
@@ -33,8 +34,9 @@ struct vcpu {
   bool in_multicall = false;
   bool hcall_preempted = false;  ///< the last piece ended with a continuation
 
-  u64 ldt_base = 0;
+  u64 ldt_base = ~u64{0};  ///< all ones while there is none
   u32 ldt_ents = 0;
+  std::array<mfn_t, ldt_frames_max> ldt_frames{};  ///< those in use, by page of the LDT (ldt.h)
   u32 gdt_ents = 0;
   std::array<mfn_t, gdt_frames_max> gdt_frames{};
 
@@ -81,7 +83,7 @@ inline bool xsm_target(const domain& source, const domain& target) { return &sou
 /// mm.c:493).
 void share_xen_page_with_guest(machine& m, domain& d, mfn_t mfn);
 
-/// vcpu_destroy_pagetables and pv_destroy_gdt: drops what the vCPU holds (xen 4.17 mm.c:3206).
+/// vcpu_destroy_pagetables, pv_destroy_ldt and pv_destroy_gdt: drops what the vCPU holds (xen 4.17 mm.c:3206).
 void vcpu_destroy(machine& m, vcpu& v);
 
 /// Xen's domain_crash: the guest runs no more. What it has done stays as it is until the domain is destroyed.

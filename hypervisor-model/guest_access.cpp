@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "hypervisor-model/ldt.h"
 #include "hypervisor-model/page_type.h"
 #include "hypervisor-model/page_walk.h"
 #include "hypervisor-model/ro_page_fault.h"
@@ -80,6 +81,8 @@ std::optional<access_result> emulate_write(machine& m, vcpu& curr, const transla
 
 access_result guest_access(machine& m, vcpu& curr, const access_request& request) {
   m.current = &curr;
+  if (request.kind == access_kind::load_selector)
+    return load_selector(m, curr, static_cast<u16>(request.value), request.mode);
   const bool one_word = request.bytes == 1 || request.bytes == 2 || request.bytes == 4 || request.bytes == 8;
   if (!one_word || (request.va & PAGE_OFFSET_MASK) + request.bytes > PAGE_SIZE) {
     return inject_page_fault(m, curr, request.va, 0);

@@ -5,13 +5,12 @@
 #include "hypervisor-model/batch.h"
 #include "hypervisor-model/cr3.h"
 #include "hypervisor-model/foreign.h"
+#include "hypervisor-model/ldt.h"
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/vcpumask.h"
 
 namespace pvmmu::xen {
 namespace {
-
-constexpr u64 ldt_entries_max = 8192;
 
 outcome pin_table(machine& m, vcpu& curr, domain& pg_owner, mfn_t mfn, unsigned level) {
   page_info* const pg = get_page_from_mfn(m, mfn, pg_owner);
@@ -62,17 +61,6 @@ outcome flush_multi(machine& m, domain& d, const mmuext_op_t& op) {
   } else if (addr_ok(op.arg1)) {
     m.flush_tlb_one(*vcpus, op.arg1);
   }
-  return {};
-}
-
-outcome set_ldt(machine& m, vcpu& curr, u64 va, u32 ents) {
-  // Xen's frame of the LDT is taken when a selector first needs it, which nothing here does.
-  if (ents > ldt_entries_max || (ents != 0 && ((va & PAGE_OFFSET_MASK) != 0 || !addr_ok(va)))) {
-    messages::bad_set_ldt(m, ents != 0 ? va : ~u64{0}, ents);
-    return refuse(xen_errno::einval);
-  }
-  curr.ldt_base = ents != 0 ? va : 0;
-  curr.ldt_ents = ents;
   return {};
 }
 

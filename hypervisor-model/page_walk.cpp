@@ -48,6 +48,13 @@ void set_accessed_above(machine& m, mfn_t root, u64 va, const translation& t) {
   }
 }
 
+pte_t guest_get_eff_kern_l1e(machine& m, mfn_t root, u64 va) {
+  if (!addr_ok(va)) return 0;
+  const translation t = walk(m, root, va);
+  set_accessed_above(m, root, va, t);
+  return t.present && t.level == 1 ? m.words(t.table)[t.slot] : 0;
+}
+
 void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write) {
   mfn_t table = root;
   for (unsigned level = 4;; --level) {

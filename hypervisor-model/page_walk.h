@@ -29,6 +29,10 @@ translation walk(const machine& m, mfn_t root, u64 va);
 /// above the last that it looked at are accessed (as QEMU's processor does it; the real Xen ran on that one).
 void set_accessed_above(machine& m, mfn_t root, u64 va, const translation& t);
 
+/// The L1 entry of `va` in the kernel's tables, 0 if there is none. Xen reads it through its linear map, so that what
+/// is above it becomes accessed, but the entry itself does not (xen 4.17 pv/mm.h guest_get_eff_kern_l1e).
+pte_t guest_get_eff_kern_l1e(machine& m, mfn_t root, u64 va);
+
 /// What the processor notes in the entries of a walk that allowed an access: accessed at each level, dirty in the last.
 void set_accessed_dirty(machine& m, mfn_t root, u64 va, bool write);
 

@@ -33,13 +33,16 @@ void encode(const access_request& request, wire::access_request& message) {
 }
 
 decode_result<access_request> decode(const wire::access_request& message) {
-  const auto kind = at_most("access kind", static_cast<u32>(message.kind()), access_kind::cmpxchg);
+  const auto kind = at_most("access kind", static_cast<u32>(message.kind()), access_kind::load_selector);
   if (!kind) return std::unexpected(kind.error());
   const auto bytes = at_most("bytes", message.bytes(), u8{8});
   if (!bytes || std::popcount(*bytes) != 1)
     return std::unexpected("an access of " + std::to_string(message.bytes()) + " bytes, expected 1, 2, 4 or 8");
   if ((message.va() & PAGE_OFFSET_MASK) + *bytes > PAGE_SIZE)
     return std::unexpected("an access across the end of a page, expected one within a page");
+  if (*kind == access_kind::load_selector && (message.value() > 0xffff || (message.value() & selector_ti) == 0))
+    return std::unexpected("selector " + std::to_string(message.value()) +
+                           ", expected one of the LDT: bit 2 set, up to 65535");
   return access_request{.kind = *kind,
                         .mode = message.user_mode() ? cpu_mode::user : cpu_mode::kernel,
                         .bytes = *bytes,
@@ -50,6 +53,7 @@ decode_result<access_request> decode(const wire::access_request& message) {
 
 void encode(const access_result& result, wire::access_reply& message) {
   message.set_fault(result.fault);
+  message.set_vector(static_cast<u32>(result.vector));
   message.set_error_code(result.error_code);
   message.set_cr2(result.cr2);
   message.set_value(result.value);
@@ -58,6 +62,7 @@ void encode(const access_result& result, wire::access_reply& message) {
 
 access_result decode(const wire::access_reply& message) {
   return {.fault = message.fault(),
+          .vector = static_cast<exception_vector>(message.vector()),
           .error_code = message.error_code(),
           .cr2 = message.cr2(),
           .value = message.value(),

@@ -222,12 +222,13 @@ class call_writer {
 };
 
 text_block access_text(const act& a, const frame_names& names, const std::string& head) {
-  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg"};
+  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg", "load selector"};
   const access_request& r = a.access;
   const access_result& o = a.outcome;
   const std::string mode = r.mode == cpu_mode::user ? "user mode: " : "kernel mode: ";
+  const bool selector = r.kind == access_kind::load_selector;
   std::string text = fmt::format("{}{} {:#x}", a.caller.empty() ? head + mode : head,
-                                 kinds.at(static_cast<std::size_t>(r.kind)), r.va);
+                                 kinds.at(static_cast<std::size_t>(r.kind)), selector ? r.value : r.va);
   const event_tree tree = tree_of(a);
   if (o.emulated) {
     std::optional<shown_entry> shown;
@@ -243,8 +244,8 @@ text_block access_text(const act& a, const frame_names& names, const std::string
     return lines;
   }
   if (o.fault) {
-    text += fmt::format(": #PF, error code {:#x}", o.error_code);
-  } else if (r.kind != access_kind::write) {
+    text += fmt::format(": {}, error code {:#x}", exception_name(o.vector), o.error_code);
+  } else if (r.kind != access_kind::write && !selector) {
     text += fmt::format(" = {:#x}", o.value);
   }
   std::vector<const owned_event*> events;

@@ -147,7 +147,7 @@ access_request raw_access(const sc::access& spec, const name_resolver& names) {
   return {.kind = static_cast<access_kind>(spec.kind()),
           .mode = static_cast<cpu_mode>(spec.mode()),
           .bytes = static_cast<u8>(spec.has_bytes() ? spec.bytes() : 8),
-          .va = names.address(spec.at()),
+          .va = spec.has_at() ? names.address(spec.at()) : 0,
           .value = value_of(spec, spec.value(), spec.has_value_word(), spec.value_word(), names),
           .expected = spec.has_expected_word() ? resolve(spec.expected_word(), names) : spec.expected()};
 }

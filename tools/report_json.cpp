@@ -177,14 +177,16 @@ json::object json_of(const hypercall& call) {
 }
 
 json::object json_of_access(const act& a) {
-  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg"};
+  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg", "load_selector"};
   json::object o{{"access", kinds.at(static_cast<std::size_t>(a.access.kind))},
                  {"mode", a.access.mode == cpu_mode::user ? "user" : "kernel"},
                  {"va", hex(a.access.va)},
                  {"bytes", a.access.bytes}};
   if (a.access.kind != access_kind::read) o["written"] = hex(a.access.value);
   if (a.outcome.fault)
-    o["fault"] = json::object{{"error_code", a.outcome.error_code}, {"cr2", hex(a.outcome.cr2)}};
+    o["fault"] = json::object{{"vector", static_cast<u8>(a.outcome.vector)},
+                              {"error_code", a.outcome.error_code},
+                              {"cr2", hex(a.outcome.cr2)}};
   else if (a.access.kind != access_kind::write)
     o["value"] = hex(a.outcome.value);
   o["emulated"] = a.outcome.emulated;

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include "proto/abi/access.h"
 #include "tools/scenario_checker.h"
 #include "tools/scenario_names.h"
 
@@ -10,6 +11,14 @@ namespace pvmmu::tools {
 namespace sc = pvmmu::scenario;
 
 void scenario_checker::check_access(const sc::access& a) const {
+  if (a.kind() == sc::access::LOAD_SELECTOR) {
+    constexpr u64 selectors = 0xffff;
+    if (!a.has_value() || a.value() > selectors || (a.value() & selector_ti) == 0)
+      file_.fail(
+          a, "value",
+          fmt::format("the selector is {:#x}: expected one of the LDT, bit 2 set, up to {:#x}", a.value(), selectors));
+    return;
+  }
   need(a.has_at(), a, "an address: expected at { va: 0x… }");
   check_address(a.at());
   if (a.has_pte()) check_pte(a.pte());

@@ -118,6 +118,8 @@ class judge {
     if (!a->outcome.fault) return found(e, "guest_fault", "guest_fault", "a fault", "none");
     if (f.has_va()) compare(f, "va", number(f.va()), number(a->outcome.cr2));
     if (f.has_at()) compare(f, "at", number(names.address(f.at())), number(a->outcome.cr2));
+    const auto vector = static_cast<u32>(a->outcome.vector);
+    compare(f, "vector", number(f.has_vector() ? f.vector() : 14), number(vector));
     if (f.has_error_code()) compare(f, "error_code", number(f.error_code()), number(a->outcome.error_code));
   }
 
@@ -261,7 +263,8 @@ class judge {
     if (a == nullptr || a->is_call() || !a->outcome.fault) return;
     if (std::ranges::any_of(step_.expect(), [](const auto& e) { return e.has_guest_fault(); })) return;
     found(step_, "access", "guest_fault", "none",
-          fmt::format("#PF at {:#x}, error code {:#x}", a->outcome.cr2, a->outcome.error_code));
+          fmt::format("{} at {:#x}, error code {:#x}", exception_name(a->outcome.vector), a->outcome.cr2,
+                      a->outcome.error_code));
   }
 
   // ---- frames

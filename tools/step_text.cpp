@@ -20,7 +20,7 @@ std::string region_text(std::string_view what, const Region& r) {
 }
 
 std::string access_text(const sc::access& a) {
-  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg"};
+  static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg", "load of a selector"};
   return fmt::format("{} by {} mode", kinds.at(static_cast<std::size_t>(a.kind())),
                      a.mode() == sc::access::USER ? "user" : "kernel");
 }

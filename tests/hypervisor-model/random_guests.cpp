@@ -126,11 +126,12 @@ void random_guests::run(vcpu& v, hypercall call) {
 void random_guests::access(vcpu& v) {
   const domain& d = *v.dom;
   access_request r;
-  r.kind = pick(from_, std::array{access_kind::read, access_kind::write, access_kind::xchg, access_kind::cmpxchg});
+  r.kind = static_cast<access_kind>(from_.below(5));
   r.mode = from_.one_in(8) ? cpu_mode::user : cpu_mode::kernel;
   r.bytes = pick(from_, std::array<u8, 8>{8, 8, 8, 8, 4, 2, 1, 3});
   r.va = any_va() + from_.below(from_.one_in(4) ? PAGE_SIZE : 64) / 8 * 8 + (from_.one_in(8) ? from_.below(8) : 0);
   r.value = any_entry(d, 1);
+  if (r.kind == access_kind::load_selector) r.value = from_.below(from_.one_in(4) ? 0x10000 : 64) | selector_ti;
   r.expected = m.words(frame_of_level(d, 1))[(r.va & PAGE_OFFSET_MASK) / 8];
   last = fmt::format("d{}v{} access {} of {} bytes at {:#x}: {:#x}, expects {:#x}", d.domid, v.id,
                      static_cast<int>(r.kind), r.bytes, r.va, r.value, r.expected);
@@ -324,7 +325,8 @@ mmuext_op_t random_guests::any_op(const domain& d) {
   }
   const u64 arg1 = from_.one_in(2) ? any_frame(d).n : any_va();
   const vcpumask_arg mask = from_.one_in(4) ? vcpumask_arg{} : vcpumask_arg{from_.below(5)};
-  return {from_.below(22), arg1, from_.one_in(2) ? any_frame(d).n : from_.below(8194), mask};
+  return {from_.one_in(3) ? u32{MMUEXT_SET_LDT} : from_.below(22), arg1,
+          from_.one_in(2) ? any_frame(d).n : from_.below(8194), mask};
 }
 
 update_va_mapping_call random_guests::any_va_mapping(const domain& d) {

@@ -133,8 +133,8 @@ TEST(codec, values_out_of_range_are_refused) {
   EXPECT_EQ(decode(access).error(), "an access across the end of a page, expected one within a page");
   access.set_va(0xff8);
   EXPECT_TRUE(decode(access));
-  access.set_kind(static_cast<wire::access_request::access_kind>(4));
-  EXPECT_EQ(decode(access).error(), "access kind 4 is beyond 3");
+  access.set_kind(static_cast<wire::access_request::access_kind>(5));
+  EXPECT_EQ(decode(access).error(), "access kind 5 is beyond 4");
 
   wire::create_domain_request domain;
   EXPECT_EQ(decode(domain).error(), "0 vCPUs, expected 1 to 64");
@@ -216,12 +216,30 @@ TEST(codec, accesses_survive_the_round_trip) {
   EXPECT_EQ(std::tie(got->kind, got->mode, got->bytes, got->va, got->value, got->expected),
             std::tie(asked.kind, asked.mode, asked.bytes, asked.va, asked.value, asked.expected));
 
-  const access_result result{true, PFEC_page_present | PFEC_write_access, 0x1000, ~u64{0}, true};
+  const access_result result{.fault = true,
+                             .vector = exception_vector::segment_not_present,
+                             .error_code = PFEC_page_present | PFEC_write_access,
+                             .cr2 = 0x1000,
+                             .value = ~u64{0},
+                             .emulated = true};
   wire::access_reply reply;
   encode(result, reply);
   const access_result back = decode(reply);
-  EXPECT_EQ(std::tie(back.fault, back.error_code, back.cr2, back.value, back.emulated),
-            std::tie(result.fault, result.error_code, result.cr2, result.value, result.emulated));
+  EXPECT_EQ(std::tie(back.fault, back.vector, back.error_code, back.cr2, back.value, back.emulated),
+            std::tie(result.fault, result.vector, result.error_code, result.cr2, result.value, result.emulated));
+}
+
+// A selector of the GDT, or a number that is none, is refused with what was expected.
+TEST(codec, selectors_are_those_of_the_ldt) {
+  wire::access_request request;
+  encode(access_request{.kind = access_kind::load_selector, .value = 0x0f}, request);
+  EXPECT_TRUE(decode(request));
+  for (const u64 value : {u64{0x0b}, u64{0x1000f}}) {
+    request.set_value(value);
+    const auto refused = decode(request);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("expected one of the LDT"), std::string::npos) << refused.error();
+  }
 }
 
 // Bytes changed, cut or repeated anywhere are either no message, refused, or a call that goes out again as it came in.

@@ -162,7 +162,7 @@ std::vector<bad_file> calls_that_cannot_be() {
       step("access {}", "8", "an address"),
       step("access { at {} }", "17", "va, frame, window"),
       step("access { at { va: 1 } bytes: 3 }", "30", "1, 2, 4 or 8"),
-      step("access { at { va: 1 } kind: 4 }", "30", "READ, WRITE, XCHG, CMPXCHG"),
+      step("access { at { va: 1 } kind: 5 }", "30", "READ, WRITE, XCHG, CMPXCHG, LOAD_SELECTOR"),
       step("access { at { frame {} } }", "22", "to say which"),
       step("access { at { frame { name: \"x\" } } }", "30", "no frame \"x\""),
       step("access { at { frame { pfn: 16384 } } }", "30", "expected 0 to 16383"),

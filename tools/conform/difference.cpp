@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hypervisor-model/domain.h"
+#include "proto/abi/access.h"
 #include "proto/abi/errno.h"
 
 namespace pvmmu::conform {
@@ -85,8 +86,8 @@ std::vector<std::pair<std::string, mfn_t>> own_frames(const lab::placement& wher
 
 std::string describe(const lab::answer& a) {
   if (a.taken)
-    return fmt::format("{} error {} at {:#x}", a.taken->vector == 14 ? "#PF" : "#GP", a.taken->error_code,
-                       a.taken->cr2);
+    return fmt::format("{} error {} at {:#x}", exception_name(static_cast<exception_vector>(a.taken->vector)),
+                       a.taken->error_code, a.taken->cr2);
   std::string text = result_text(a.result) + done_text(a.done);
   if (a.value != 0) text += fmt::format(", value {:#x}", a.value);
   if (!a.entries.empty()) text += "; entries";

@@ -168,7 +168,7 @@ lab::answer model_side::make_call(const lab::call& c, const lab::placement& wher
     const std::string_view name = recorder ? recorder->name_access(curr, request) : "";
     const access_result r = xen::guest_access(m_, curr, request);
     if (recorder) recorder->count_access(name, r);
-    if (r.fault) return {.taken = lab::fault{14, r.error_code, r.cr2}};
+    if (r.fault) return {.taken = lab::fault{static_cast<u16>(r.vector), r.error_code, r.cr2}};
     return {.value = access->op == probe::access_op::write ? 0 : r.value};
   }
   abi_call call{c, number};

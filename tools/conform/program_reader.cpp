@@ -109,9 +109,9 @@ void program_reader::add_call(const sc::step& s, lab::call c) {
 
 lab::memory_access program_reader::access(const sc::access& a) const {
   if (a.mode() != sc::access::KERNEL) file_.fail(a, "mode", "the probe has no user mode: expected KERNEL");
-  return {.op = static_cast<probe::access_op>(a.kind()),  // both count read, write, xchg, cmpxchg
+  return {.op = static_cast<probe::access_op>(a.kind()),  // both count read, write, xchg, cmpxchg, load_selector
           .bytes = static_cast<u8>(a.has_bytes() ? a.bytes() : 8),
-          .va = address(a.at()),
+          .va = a.has_at() ? address(a.at()) : lab::plain(0),
           .value = a.has_pte()          ? pte(a.pte())
                    : a.has_value_word() ? word(a.value_word())
                                         : lab::plain(a.value()),

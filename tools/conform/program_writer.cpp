@@ -80,8 +80,9 @@ void program_writer::write_call(const lab::call& c, sc::step& to) const {
 
 void program_writer::write(const lab::memory_access& c, sc::access& to) const {
   const word_writer words(program_);
-  to.set_kind(static_cast<sc::access::access_kind>(c.op));  // both count read, write, xchg, cmpxchg
+  to.set_kind(static_cast<sc::access::access_kind>(c.op));  // both count read, write, xchg, cmpxchg, load_selector
   if (c.bytes != 8) to.set_bytes(c.bytes);
+  if (c.op == probe::access_op::load_selector) return to.set_value(c.value.value);
   words.address(c.va, *to.mutable_at());
   if (c.value != lab::plain(0))
     words.value(
@@ -115,7 +116,7 @@ void program_writer::write_answer(std::size_t i, sc::step& to) const {
   } else if (a.taken) {
     if (a.taken->vector != expected_fault{}.vector) e.mutable_guest_fault()->set_vector(a.taken->vector);
     e.mutable_guest_fault()->set_error_code(a.taken->error_code);
-  } else if (to.access().kind() != sc::access::WRITE) {
+  } else if (to.access().kind() != sc::access::WRITE && to.access().kind() != sc::access::LOAD_SELECTOR) {
     word_writer(program_).value(
         named(a.value), [&](u64 v) { e.set_value(v); }, [&] { return e.mutable_value_word()->mutable_pte(); },
         [&] { return e.mutable_value_word(); });

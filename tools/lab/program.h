@@ -219,7 +219,8 @@ struct multicall {
   bool operator==(const multicall&) const = default;
 };
 
-/// A load or store by the guest's kernel, in the window or anywhere.
+/// A load or store by the guest's kernel, in the window or anywhere; or a selector of the LDT, in `value`, that it
+/// loads into a data segment register.
 struct memory_access {
   probe::access_op op = probe::access_op::read;
   u8 bytes = 8;
@@ -246,7 +247,7 @@ struct program {
 // ---- answers
 
 struct fault {
-  u16 vector = 0;  ///< 13 or 14
+  u16 vector = 0;  ///< 11, 13 or 14
   u32 error_code = 0;
   u64 cr2 = 0;  ///< of a #PF
   bool operator==(const fault&) const = default;

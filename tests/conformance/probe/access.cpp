@@ -7,6 +7,7 @@ extern "C" {
 void event();
 void page_fault();
 void general_protection();
+void segment_not_present();
 
 /// An instruction that may fault, and where to go on then.
 struct recovery {
@@ -73,6 +74,16 @@ u64 cmpxchg(T* at, T value, T expected) {
   return expected;
 }
 
+/// Nothing that runs here looks at %es; but Xen would load it again if it ever ran another domain.
+u64 load_selector(u64 selector) {
+  constexpr u64 ldt = 4;
+  u16 before = 0;
+  asm volatile("mov %%es, %0" : "=r"(before));
+  asm volatile(MAY_FAULT("mov %w[selector], %%es") : : [selector] "r"(selector | ldt) : "memory");
+  asm volatile("mov %0, %%es" : : "r"(before));
+  return 0;
+}
+
 template <class T>
 u64 perform_as(const access& a) {
   T* at = reinterpret_cast<T*>(a.va);
@@ -81,6 +92,7 @@ u64 perform_as(const access& a) {
     case access_op::write: return write(at, static_cast<T>(a.value));
     case access_op::xchg: return xchg(at, static_cast<T>(a.value));
     case access_op::cmpxchg: return cmpxchg(at, static_cast<T>(a.value), static_cast<T>(a.expected));
+    case access_op::load_selector: return load_selector(a.value);
   }
   lost("unknown access", static_cast<u64>(a.op));
 }
@@ -98,7 +110,8 @@ u64 perform_sized(const access& a) {
 }  // namespace
 
 void catch_exceptions() {
-  static const trap_info table[] = {{13, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&general_protection)},
+  static const trap_info table[] = {{11, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&segment_not_present)},
+                                    {13, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&general_protection)},
                                     {14, 0, FLAT_KERNEL_CS, reinterpret_cast<u64>(&page_fault)},
                                     {}};
   if (hypercall(HYPERVISOR_set_trap_table, address_of(table)) != 0) lost("set_trap_table");
@@ -107,7 +120,7 @@ void catch_exceptions() {
 
 call_result perform(const access& a) {
   const mmuext_op flush{MMUEXT_INVLPG_LOCAL, a.va, 0};
-  hypercall(HYPERVISOR_mmuext_op, address_of(&flush), 1, 0, DOMID_SELF);
+  if (a.op != access_op::load_selector) hypercall(HYPERVISOR_mmuext_op, address_of(&flush), 1, 0, DOMID_SELF);
   caught.vector = call_result::no_fault;
   call_result result;
   const u64 value = perform_sized(a);

@@ -126,9 +126,10 @@ enum class call_kind : u32 {
   access,     ///< op = access_op | bytes << 8; args = va, value, expected
 };
 
-/// A load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the address. xchg and cmpxchg should
-/// be aligned: QEMU reports a fault of an unaligned one as that of a read.
-enum class access_op : u8 { read, write, xchg, cmpxchg };
+/// load_selector loads bits 15:0 of `value` into %es, with that value's bit 2 set: a selector of the LDT; then %es gets
+/// back what it had. The others are a load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the
+/// address. xchg and cmpxchg should be aligned: QEMU reports a fault of an unaligned one as that of a read.
+enum class access_op : u8 { read, write, xchg, cmpxchg, load_selector };
 
 struct call_header {
   call_kind kind = call_kind::hypercall;
@@ -201,7 +202,7 @@ struct call_result {
   s64 result = 0;  ///< hypercall: what it returned; access: the value that was there
   u64 cr2 = 0;     ///< of the fault
   u32 error_code = 0;
-  u16 vector = no_fault;  ///< of the exception that the access raised: 13 or 14
+  u16 vector = no_fault;  ///< of the exception that the access raised: 11, 13 or 14
   u16 nr_out = 0;         ///< words that follow: those of the blobs with blob_out, in order
 
   static constexpr u16 no_fault = 0xffff;

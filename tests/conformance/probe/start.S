@@ -64,6 +64,7 @@ _start:
 
 exception page_fault, 14
 exception general_protection, 13
+exception segment_not_present, 11
 
     // An event, though none was asked for: a program has written to shared_info. Without IF there is no other.
     .globl event

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/abi/access.h"
+
 namespace pvmmu::conform {
 
 namespace {
@@ -153,6 +155,9 @@ class maker {
   }
 
   lab::call call() {
+    if (one_in(16))
+      return lab::memory_access{.op = probe::access_op::load_selector,
+                                .value = lab::plain(below(8192) << 3 | selector_ti | below(4))};
     if (one_in(4))
       return lab::memory_access{.op = static_cast<probe::access_op>(below(4)),
                                 .bytes = static_cast<u8>(1 << below(4)),
