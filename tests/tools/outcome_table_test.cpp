@@ -94,6 +94,41 @@ TEST_F(outcome_table_test, names_stores) {
   EXPECT_EQ(counted("write: RO mapping of an L1", "#PF"), 1u);
 }
 
+// A decrease is named by the frames that it gives back, and its number told as a word; an exchange that fails late has
+// done something.
+TEST_F(outcome_table_test, names_what_comes_and_goes) {
+  const auto decrease = [](std::vector<word> frames, u32 order = 0) {
+    const u64 n = frames.size();
+    return lab::memory_op{
+        .cmd = XENMEM_decrease_reservation,
+        .arg = memory_reservation{.extents = {std::move(frames)}, .nr_extents = n, .extent_order = order}};
+  };
+  const lab::memory_exchange two{.in = {.extents = {{mfn_of_frame(1), mfn_of_frame(0)}}, .nr_extents = 2},
+                                 .out = {.extents = {{plain(7), plain(8)}}, .nr_extents = 2}};
+  run({one_op(MMUEXT_PIN_L1_TABLE, 0), decrease({mfn_of_frame(0), plain(1 << 20)}), decrease({mfn_of_frame(2)}),
+       decrease({mfn_of_frame(2)}), decrease({mfn_of_frame(3)}, 19),
+       lab::memory_op{.cmd = XENMEM_exchange, .arg = two}});
+  EXPECT_EQ(counted("decrease: L1", "0"), 1u);
+  EXPECT_EQ(counted("decrease: no frame", "stops"), 2u);
+  EXPECT_EQ(counted("decrease: no type held", "0"), 1u);
+  EXPECT_EQ(counted("decrease_reservation", "some"), 1u);
+  EXPECT_EQ(counted("decrease_reservation", "all"), 1u);
+  EXPECT_EQ(counted("decrease_reservation", "none"), 1u);
+  EXPECT_EQ(counted("decrease_reservation", "refused"), 1u);
+  EXPECT_EQ(counted("exchange: a later chunk", "-EINVAL"), 1u);
+}
+
+// Each entry of a grant's call has a status of its own, beside the call's result.
+TEST_F(outcome_table_test, counts_the_status_of_each_grant) {
+  run({map_grant_ref{.uop = {{.flags = 0}, {.flags = GNTMAP_host_map, .dom = 77}}, .count = 2},
+       unmap_grant_ref{.uop = {{.handle = plain(5)}}, .count = 2}});
+  EXPECT_EQ(counted("map_grant_ref", "GNTST_bad_gntref"), 1u);
+  EXPECT_EQ(counted("map_grant_ref", "GNTST_bad_domain"), 1u);
+  EXPECT_EQ(counted("unmap_grant_ref", "GNTST_bad_handle"), 1u);
+  EXPECT_EQ(counted("grant_table_op", "0"), 1u);
+  EXPECT_EQ(counted("grant_table_op", "-EFAULT"), 1u);
+}
+
 // What was reached often enough is not listed, what nobody can reach never is, unless somebody did.
 TEST_F(outcome_table_test, lists_what_is_rare) {
   const auto lists = [this](std::string_view operation, std::string_view outcome) {

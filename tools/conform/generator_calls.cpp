@@ -26,6 +26,10 @@ lab::update_va_mapping program_maker::update_va_mapping() {
     c.otherdomain = one_of<domid_t>(
         {probe::foreign_domid, probe::foreign_domid, probe::foreign_domid, DOMID_IO, DOMID_XEN, DOMID_SELF, 0, 5});
     if (p_.nr_foreign != 0 && !one_in(3)) c.val = foreign_entry(1);
+    if (one_in(6)) {
+      c.mask_scope = true;
+      c.vcpumask.reset();
+    }
     if (c.otherdomain == DOMID_XEN) c.val = pte_to(probe::name_m2p, leaf_flags() | (one_in(2) ? PAGE_PCD : 0));
   }
   return c;

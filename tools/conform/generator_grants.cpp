@@ -46,6 +46,7 @@ map_grant_ref program_maker::map_grant() {
   }
   c.count = static_cast<u32>(n);
   if (one_in(20)) ++c.count;
+  if (one_in(40)) c.count |= u32{1} << 31;
   return c;
 }
 

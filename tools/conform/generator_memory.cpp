@@ -36,7 +36,8 @@ u32 program_maker::frame_to_give() {
   if (memory_ == memory_of::foreign && p_.nr_foreign != 0 && !one_in(4))
     return probe::name_foreign + static_cast<u32>(below(p_.nr_foreign));
   if (one_in(3)) return frame_of(role::data);
-  return any_frame();
+  const u32 frame = one_in(4) ? frame_of(role::descriptors) : any_frame();
+  return frame < roles_.size() && roles_[frame] == role::root ? frame_of(role::data) : frame;
 }
 
 /// Names for as many frames, or extents; nothing if the program has had enough.

@@ -7,10 +7,11 @@ namespace pvmmu::conform {
 using namespace lab;
 
 mmu_update_entry program_maker::update_entry() {
-  const u32 frame = one_in(12) ? any_frame() : table();
+  u32 frame = one_in(12) ? any_frame() : table();
+  if (p_.nr_foreign != 0 && one_in(40)) frame = probe::name_foreign + static_cast<u32>(below(p_.nr_foreign));
   const u32 at = slot(frame);
   u32 cmd = MMU_NORMAL_PT_UPDATE;
-  if (one_in(5)) cmd = one_of<u32>({MMU_PT_UPDATE_PRESERVE_AD, MMU_PT_UPDATE_PRESERVE_AD, MMU_PT_UPDATE_NO_TRANSLATE});
+  if (one_in(3)) cmd = one_of<u32>({MMU_PT_UPDATE_PRESERVE_AD, MMU_PT_UPDATE_PRESERVE_AD, MMU_PT_UPDATE_NO_TRANSLATE});
   if (one_in(20)) cmd = one_in(2) ? u32{MMU_MACHPHYS_UPDATE} : static_cast<u32>(below(8));
   if (one_in(40)) {
     const u64 mfn = one_of<u64>({0x50000, 0xfee00, 0xffffffffff, 0x1000000});

@@ -1,5 +1,6 @@
 // The outcomes that Xen 4.17's source has for each operation (mm.c:3440-4560, pv/ro-page-fault.c,
-// pv/descriptor-tables.c, common/multicall.c), and why some of them cannot be had from a dom0 of a release build.
+// pv/descriptor-tables.c, common/multicall.c, common/memory.c, common/grant_table.c), and why some of them cannot be
+// had from a dom0 of a release build.
 
 #include "tools/conform/outcome_table.h"
 
@@ -8,6 +9,8 @@ namespace {
 
 constexpr std::string_view no_other_domain = "every domain that the probe can name has a vCPU and is PV";
 constexpr std::string_view unprivileged = "dom0 is privileged: only an unprivileged domain is refused";
+constexpr std::string_view untold =
+    "the list would have to end midway, and a frame would come that the guest is not told";
 constexpr std::string_view at_rest = "at rest no table is partial: needs a second vCPU";
 
 constexpr outcome_cell cells[] = {
@@ -164,10 +167,59 @@ constexpr outcome_cell cells[] = {
     {"update_descriptor: seg_desc", "-EINVAL"},
     {"grant_table_op", "0"},
     {"grant_table_op", "-EFAULT"},
+    {"grant_table_op", "-EINVAL"},
+    {"map_grant_ref", "GNTST_okay"},
+    {"map_grant_ref", "GNTST_general_error"},
+    {"map_grant_ref", "GNTST_bad_domain"},
+    {"map_grant_ref", "GNTST_bad_gntref"},
+    {"map_grant_ref", "GNTST_bad_page"},
+    {"map_grant_ref", "GNTST_permission_denied", "only an XSM policy refuses it"},
+    {"map_grant_ref", "GNTST_no_space", "needs 262,144 mappings at once"},
+    {"map_grant_ref", "GNTST_eagain", "only an HVM domain's frames are paged out"},
+    {"unmap_grant_ref", "GNTST_okay"},
+    {"unmap_grant_ref", "GNTST_general_error"},
+    {"unmap_grant_ref", "GNTST_bad_handle"},
+    {"unmap_grant_ref", "GNTST_bad_dev_addr"},
+    {"unmap_grant_ref", "GNTST_permission_denied", "only an XSM policy refuses it"},
     {"vm_assist", "0"},
     {"vm_assist", "-EINVAL"},
     {"vm_assist", "-ENOSYS"},
     {"unknown", "-ENOSYS"},
+
+    {"populate_physmap", "all"},
+    {"populate_physmap", "some"},
+    {"populate_physmap", "none"},
+    {"populate_physmap", "refused"},
+    {"increase_reservation", "all"},
+    {"increase_reservation", "some", untold},
+    {"increase_reservation", "none"},
+    {"increase_reservation", "refused"},
+    {"decrease_reservation", "all"},
+    {"decrease_reservation", "some"},
+    {"decrease_reservation", "none"},
+    {"decrease_reservation", "refused"},
+    {"decrease: no extent", "stops"},
+    {"decrease: no frame", "stops"},
+    {"decrease: another's", "stops"},
+    {"decrease: L1", "0"},
+    {"decrease: L2", "0"},
+    {"decrease: L3", "0"},
+    {"decrease: L4", "0"},
+    {"decrease: seg_desc", "0"},
+    {"decrease: writable", "0"},
+    {"decrease: no type held", "0"},
+    {"exchange", "0"},
+    {"exchange", "-EFAULT"},
+    {"exchange", "-EINVAL"},
+    {"exchange", "-ENOMEM"},
+    {"exchange", "-EPERM"},
+    {"exchange", "-ESRCH"},
+    {"exchange: a later chunk", "-EFAULT"},
+    {"exchange: a later chunk", "-EINVAL"},
+    {"machphys_mfn_list", "0"},
+    {"machphys_mfn_list", "-EFAULT"},
+    {"machphys_mfn_list", "-ENOSYS"},
+    {"memory_op other command", "-ENOSYS"},
 
     {"read: a mapping", "0"},
     {"read: nothing mapped", "#PF"},

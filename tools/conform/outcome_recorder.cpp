@@ -4,23 +4,13 @@
 
 #include "hypervisor-model/page_walk.h"
 #include "proto/abi/errno.h"
+#include "tools/conform/aim.h"
+#include "tools/conform/memory_outcomes.h"
 
 namespace pvmmu::conform {
 namespace {
 
 using std::string_view;
-
-/// What an entry can be aimed at; the order of the names below.
-enum class aim { nothing, l1, l2, l3, l4, seg_desc, writable, unheld };
-constexpr std::size_t nr_aims = 8;
-
-aim aim_of(const xen::machine& m, mfn_t mfn) {
-  if (!m.mfn_valid(mfn) || m.page(mfn).owner == xen::owner_none) return aim::nothing;
-  const u64 type = m.page(mfn).type_info;
-  if ((type & xen::PGT_count_mask) == 0) return aim::unheld;
-  if (const unsigned level = xen::table_level(type)) return static_cast<aim>(level);
-  return xen::same_type(type, xen::PGT_seg_desc_page) ? aim::seg_desc : aim::writable;
-}
 
 string_view update_name(u32 cmd, aim a) {
   static constexpr std::array<string_view, nr_aims> normal = {
@@ -87,6 +77,8 @@ void outcome_recorder::begin_piece() {
   if (continued_) return;
   call_name_ = hypercall_name(current());
   tells_foreigndom_ = false;
+  began_ = false;
+  if (const auto* op = std::get_if<memory_op_call>(&current())) first_extent_ = op->cmd >> MEMOP_EXTENT_SHIFT;
   if (const auto* update = std::get_if<mmu_update_call>(&current()))
     tells_foreigndom_ = names_foreigndom(*update, update->ureqs);
   if (const auto* ext = std::get_if<mmuext_op_call>(&current())) tells_foreigndom_ = names_foreigndom(*ext, ext->uops);
@@ -102,13 +94,43 @@ void outcome_recorder::begin_entry(u32 i) {
     inner_ = &calls->call_list[i].call;
     return;
   }
-  if (entry_) table_.count(*entry_, "0");
+  count_done_entry();
+  began_ = true;
+  index_ = i;
   if (const auto* update = std::get_if<mmu_update_call>(&current())) {
     const u64 ptr = update->ureqs.entries[i].ptr;
     entry_ = update_name(ptr & 7, aim_of(m_, maddr_to_mfn({ptr})));
   } else if (const auto* ext = std::get_if<mmuext_op_call>(&current())) {
     entry_ = mmuext_name(ext->uops.entries[i].cmd);
+  } else if (const auto* op = std::get_if<memory_op_call>(&current())) {
+    index_ += op->cmd >> MEMOP_EXTENT_SHIFT;
+    const string_view name = decrease_operation(m_, *op, index_);
+    if (!name.empty()) entry_ = name;
   }
+}
+
+/// Another entry follows: this one did not stop the call.
+void outcome_recorder::count_done_entry() {
+  if (entry_) table_.count(*entry_, "0");
+  entry_.reset();
+  if (const auto* grants = std::get_if<grant_table_op_call>(&current()); grants && began_) count_grant(*grants);
+}
+
+/// What became of the entry that was handled last: the call itself succeeds.
+void outcome_recorder::count_grant(const grant_table_op_call& call) {
+  const auto count = [this](string_view name, const auto& list) {
+    table_.count(name, grant_status_name(list[index_].status));
+  };
+  if (const auto* maps = std::get_if<std::span<gnttab_map_grant_ref_t>>(&call.uop)) count("map_grant_ref", *maps);
+  if (const auto* unmaps = std::get_if<std::span<gnttab_unmap_grant_ref_t>>(&call.uop))
+    count("unmap_grant_ref", *unmaps);
+}
+
+void outcome_recorder::count_memory_op(const memory_op_call& call, s64 result) {
+  if (entry_) table_.count(*entry_, static_cast<u64>(result) > index_ ? "0" : "stops");
+  entry_.reset();
+  const string_view extents = extents_outcome(call, first_extent_, result, began_);
+  table_.count(memory_operation(call), extents.empty() ? outcome_name(result) : extents);
 }
 
 void outcome_recorder::end_piece(s64 result) {
@@ -119,6 +141,8 @@ void outcome_recorder::end_piece(s64 result) {
     return;
   }
   continued_ = false;
+  if (const auto* op = std::get_if<memory_op_call>(&current())) return count_memory_op(*op, result);
+  if (const auto* grants = std::get_if<grant_table_op_call>(&current()); grants && began_) count_grant(*grants);
   const bool unreadable = result == to_result(xen_errno::efault);
   if (entry_) {
     // The list ends before the entry that could not be read; the one before that was done.

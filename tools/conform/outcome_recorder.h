@@ -33,7 +33,9 @@ class outcome_recorder final : public event_sink {
   void begin_piece();
   void begin_entry(u32 i);
   void end_piece(s64 result);
-  std::string_view target(mfn_t mfn) const;
+  void count_done_entry();
+  void count_grant(const grant_table_op_call& call);
+  void count_memory_op(const memory_op_call& call, s64 result);
 
   xen::machine& m_;
   outcome_table& table_;
@@ -43,6 +45,9 @@ class outcome_recorder final : public event_sink {
   bool continued_ = false;                 ///< the current call is not in its first piece
   bool tells_foreigndom_ = false;          ///< it is the quirk that returns foreigndom
   std::string_view call_name_;             ///< of a call that is no batch
+  bool began_ = false;                     ///< it has looked at an entry
+  u64 index_ = 0;                          ///< of that entry
+  u64 first_extent_ = 0;                   ///< of a memory_op
   std::optional<std::string_view> entry_;  ///< that is being handled, or was when the piece ended
 };
 

@@ -8,7 +8,8 @@
 //   for (const outcome_cell& c : table.below(100)) …
 //
 // An operation is an entry of a batch by its command and what it is aimed at ("mmu_update NORMAL: L2"), a call of its
-// own ("set_gdt"), or a batch that ends before its first entry ("mmu_update"). An outcome is "0", an errno, "#PF".
+// own ("set_gdt"), or a batch that ends before its first entry ("mmu_update"). An outcome is "0", an errno, "#PF",
+// a grant's status, or how many of a reservation's extents were done.
 
 #include <map>
 #include <span>
