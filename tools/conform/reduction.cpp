@@ -2,35 +2,16 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
+#include <map>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "tools/conform/call_lists.h"
+#include "tools/conform/call_words.h"
+
 namespace pvmmu::conform {
 namespace {
-
-/// Calls fn with a batch and the count that the call claims of it.
-template <class Call, class Fn>
-void with_batch(Call& call, Fn&& fn) {
-  using type = std::remove_const_t<Call>;
-  if constexpr (std::is_same_v<type, lab::mmu_update>) fn(call.ureqs, call.count);
-  if constexpr (std::is_same_v<type, lab::mmuext_op>) fn(call.uops, call.count);
-  if constexpr (std::is_same_v<type, lab::map_grant_ref> || std::is_same_v<type, lab::unmap_grant_ref>)
-    fn(call.uop, call.count);
-}
-
-/// Calls fn with every word of a call that may come from an earlier call's answer.
-template <class Fn>
-void for_words(lab::call& call, Fn&& fn) {
-  if (auto* const unmap = std::get_if<lab::unmap_grant_ref>(&call))
-    for (lab::grant_unmap_entry& e : unmap->uop) fn(e.handle);
-  auto* const raw = std::get_if<lab::raw_call>(&call);
-  if (!raw) return;
-  for (lab::word& w : raw->args) fn(w);
-  for (lab::blob& b : raw->blobs)
-    for (lab::word& w : b.words) fn(w);
-}
 
 template <class Call>
 bool loads_a_table(const Call& c) {
@@ -54,51 +35,63 @@ class copier {
 
   void copy(const lab::program& from) {
     for (const lab::call& c : from.calls) {
-      const std::size_t before = to_.calls.size();
+      const std::size_t before = to_.calls.size(), first_part = at_;
+      gone_ = {};
       copy(c);
-      new_index_.push_back(to_.calls.size() > before ? std::optional{static_cast<u32>(before)} : std::nullopt);
+      for (std::size_t i = before; i < to_.calls.size(); ++i)
+        for_words(to_.calls[i], [this](lab::word& w) { rename(w); });
+      const bool stays = to_.calls.size() > before;
+      if (stays) note_adopted(c);
+      // What a multicall reports is in an order of its own.
+      const bool answers = stays && (!std::holds_alternative<lab::multicall>(c) || whole(first_part));
+      moved_.push_back({answers ? std::optional{static_cast<u32>(before)} : std::nullopt, std::move(gone_.reported)});
     }
     for (const lab::content& c : from.contents)
       if (next()) to_.contents.push_back(c);
-    for (lab::call& c : to_.calls) for_words(c, [this](lab::word& w) { renumber(w); });
   }
 
  private:
+  /// Where the answer of a call is now, and the words that it lacks.
+  struct moved {
+    std::optional<u32> call;
+    std::vector<u32> gone;
+  };
+
   bool next() { return keep_[at_++]; }
 
+  bool whole(std::size_t first_part) const {
+    for (std::size_t i = first_part; i < at_; ++i)
+      if (!keep_[i]) return false;
+    return true;
+  }
+
   template <class Call>
-  Call thinned(Call c) {
-    with_batch(c, [&](auto& list, u32& count) { thin(list, count, [](auto&) {}); });
-    return c;
+  left_out thin(Call& c) {
+    std::vector<bool> stays(nr_entries(c));
+    for (std::size_t i = 0; i < stays.size(); ++i) stays[i] = next();
+    return leave_out(c, stays);
   }
 
-  template <class Entry, class Fn>
-  void thin(std::vector<Entry>& list, u32& count, Fn&& inside) {
-    std::vector<Entry> left;
-    for (Entry& e : list) {
-      const bool stays = next();
-      inside(e);
-      if (stays) left.push_back(std::move(e));
-      if (!stays && (count & ~MMU_UPDATE_PREEMPTED) != 0) --count;
-    }
-    list = std::move(left);
-  }
-
-  void copy(const lab::call& c) {
+  void copy(lab::call c) {
     const bool stays = next();
-    if (const auto* m = std::get_if<lab::multicall>(&c)) {
-      copy(*m, stays);
+    if (auto* m = std::get_if<lab::multicall>(&c)) {
+      copy(std::move(*m), stays);
       return;
     }
-    lab::call thin_call = std::visit([this](const auto& typed) -> lab::call { return thinned(typed); }, c);
-    if (stays) to_.calls.push_back(std::move(thin_call));
+    gone_ = std::visit([this](auto& typed) { return thin(typed); }, c);
+    if (stays) to_.calls.push_back(std::move(c));
   }
 
   void copy(lab::multicall m, bool stays) {
     const bool together = next();
-    thin(m.entries, m.nr_calls, [this](lab::simple_call& c) {
-      c = std::visit([this](const auto& typed) -> lab::simple_call { return thinned(typed); }, c);
-    });
+    std::vector<lab::simple_call> left;
+    for (lab::simple_call& c : m.entries) {
+      const bool entry_stays = next();
+      std::visit([this](auto& typed) { thin(typed); }, c);
+      if (entry_stays) left.push_back(std::move(c));
+      if (!entry_stays && m.nr_calls != 0) --m.nr_calls;
+    }
+    m.entries = std::move(left);
     if (!stays) return;
     if (together) {
       to_.calls.emplace_back(std::move(m));
@@ -108,17 +101,43 @@ class copier {
       to_.calls.push_back(std::visit([](auto& typed) -> lab::call { return std::move(typed); }, entry));
   }
 
-  /// Calls that an answer comes from have moved, or are gone: then nobody has such a handle.
+  /// The names of the frames that a call no longer gets are those behind the ones that it gets.
+  void note_adopted(const lab::call& before) {
+    const auto* c = std::get_if<lab::memory_op>(&before);
+    if (!c || !c->adopt_first) return;
+    const std::size_t names = nr_adoptable(*c);
+    u32 first_gone = *c->adopt_first + static_cast<u32>(names - gone_.adopted.size()), next_name = *c->adopt_first;
+    for (u32 i = 0; i < names; ++i) {
+      const bool gone = std::ranges::binary_search(gone_.adopted, i);
+      names_[*c->adopt_first + i] = gone ? first_gone++ : next_name++;
+    }
+  }
+
+  void rename(lab::word& w) const {
+    using enum lab::word_kind;
+    if (w.kind == earlier_high) renumber(w);
+    if (w.kind != maddr && w.kind != mfn && w.kind != mfn_high) return;
+    if (const auto now = names_.find(w.index); now != names_.end()) w.index = now->second;
+  }
+
+  /// What an answer comes from has moved, or is gone: then nobody has such a handle.
   void renumber(lab::word& w) const {
-    if (w.kind != lab::word_kind::earlier_high) return;
-    const auto now = new_index_.at(w.index >> 16);
-    w = now ? lab::upper_half_of(*now, w.index & 0xffff) : lab::plain(lab::no_handle);
+    const u32 call = w.index >> 16, word = w.index & 0xffff;
+    const moved now = call < moved_.size() ? moved_[call] : moved{};
+    if (!now.call || std::ranges::binary_search(now.gone, word)) {
+      w = lab::plain(lab::no_handle);
+    } else {
+      const auto before = std::ranges::lower_bound(now.gone, word) - now.gone.begin();
+      w = lab::upper_half_of(*now.call, word - static_cast<u32>(before));
+    }
   }
 
   const selection& keep_;
   lab::program& to_;
   std::size_t at_ = 0;
-  std::vector<std::optional<u32>> new_index_;  ///< of each call
+  std::vector<moved> moved_;  ///< for each call
+  left_out gone_;             ///< of the call that is being copied
+  std::map<u32, u32> names_;  ///< of adopted frames
 };
 
 }  // namespace
@@ -137,9 +156,7 @@ void reduction::add_parts(const Call& c) {
     for (const lab::simple_call& entry : c.entries)
       add_with(kind::entry, [&] { std::visit([&](const auto& typed) { add_parts(typed); }, entry); });
   } else {
-    with_batch(c, [&](const auto& list, u32) {
-      for (std::size_t i = 0; i < list.size(); ++i) add_with(kind::entry, nothing);
-    });
+    for (std::size_t i = 0; i < nr_entries(c); ++i) add_with(kind::entry, nothing);
   }
 }
 
