@@ -19,6 +19,11 @@ std::string result_text(s64 result) {
 
 std::string done_text(const std::optional<u32>& done) { return done ? fmt::format(", done {}", *done) : ""; }
 
+std::string memory_text(const lab::memory_answer& m) {
+  if (m == lab::memory_answer{}) return "";
+  return fmt::format("; extents [{:#x}], number {}", fmt::join(m.extents, " "), m.number);
+}
+
 std::string frame_text(const xen::page_info& pg) {
   return fmt::format("owner {}, count_info {:016x}, type_info {:016x}", pg.owner, pg.count_info, pg.type_info);
 }
@@ -94,9 +99,10 @@ std::string describe(const lab::answer& a) {
   for (const lab::entry_answer& e : a.entries) {
     text += fmt::format(" {}{}", result_text(e.result), done_text(e.done));
     if (!e.list.empty()) text += fmt::format(" [{:#x}]", fmt::join(e.list, " "));
+    text += memory_text(e.memory);
   }
   for (const auto& blob : a.blobs) text += fmt::format("; [{:#x}]", fmt::join(blob, " "));
-  return text;
+  return text + memory_text(a.memory);
 }
 
 std::optional<difference> compare(const lab::program_answer& real, const lab::memory_image& real_memory,

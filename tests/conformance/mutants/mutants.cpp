@@ -99,6 +99,27 @@ constexpr std::array all{
     mutant{"grant_status", "a grant that nothing maps any more is not marked as read (common/grant_table.c:932)",
            "grant_table.cpp", "u64 clear = pin == 0 ? GTF_reading : 0;", "u64 clear = 0;"},
 
+    // ---- memory_op
+    mutant{"steal_count", "a frame is exchanged only while nothing refers to it (4404)", "memory_exchange.cpp",
+           "(pg.count_info & state) != (PGC_allocated | 1)) {", "!(pg.count_info & PGC_allocated)) {"},
+    mutant{"steal_owner", "only the domain's own frames are exchanged (4392)", "memory_exchange.cpp",
+           "pg.ref_count() != 0 && pg.owner == d_->owner();", "pg.ref_count() != 0;"},
+    mutant{"exchange_undone", "a chunk that fails is given back as far as it was taken (common/memory.c:825)",
+           "memory_exchange.cpp", "  undo();\n  return o;", "  return o;"},
+    mutant{"exchange_done", "nr_exchanged tells how many came before the one that failed (common/memory.c:836)",
+           "memory_exchange.cpp", "e_.nr_exchanged = chunk << in_chunk_order();\n      return to_result(o);",
+           "return to_result(o);"},
+    mutant{"exchange_order", "an exchange of too large an order is forbidden, not wrong (common/memory.c:565)",
+           "memory_exchange.cpp", "if (std::max(in_order_, out_order_) > max_order(*curr_.dom))", "if (false)"},
+    mutant{"decrease_once", "the allocation's reference is dropped once (common/memory.c:435)", "memory_op.cpp",
+           "  if (pg.count_info & PGC_allocated) {\n    m.set_count_info", "  {\n    m.set_count_info"},
+    mutant{"decrease_pin", "a frame that is given back stays pinned (common/memory.c:435, XSA-252)", "memory_op.cpp",
+           "  if (pg.count_info & PGC_allocated) {\n    m.set_count_info",
+           "  if (pg.type_info & PGT_pinned) {\n    m.set_type_info(pg, pg.type_info & ~PGT_pinned);\n"
+           "    put_page_and_type(m, pg);\n  }\n  if (pg.count_info & PGC_allocated) {\n    m.set_count_info"},
+    mutant{"decrease_owner", "only the domain's own frames are given back (common/memory.c:398)", "memory_op.cpp",
+           "if (!get_page(m, pg, d)) {", "if (!page_get_owner_and_reference(m, pg)) {"},
+
     // ---- the others
     mutant{"uva_mask", "a mask that cannot be read is an error after the change (4561)", "update_va_mapping.cpp",
            "if (!vcpus) return to_result(xen_errno::efault);", "if (!vcpus) return 0;"},

@@ -164,7 +164,10 @@ TEST_F(mutants_test, each_is_found_and_shrunk) {
   const std::vector<lab::program> small = shrink_all();
   std::vector<std::size_t> all(suspects.size());
   std::iota(all.begin(), all.end(), 0);
-  const auto differences = hold(small, all);
+  auto differences = hold(small, all);
+  // A frame that a program gives back may be another's before the boot ends, unless the program is the only one.
+  for (const std::size_t i : all)
+    if (suspects[i].differs && !differences[i]) differences[i] = hold(std::span(small).subspan(i, 1), {{i}})[0];
   for (std::size_t i = 0; i < suspects.size(); ++i) {
     const suspect& s = suspects[i];
     EXPECT_TRUE(s.differs) << s.broken.name << " is not seen: " << s.broken.rule;
