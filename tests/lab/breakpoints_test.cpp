@@ -65,8 +65,8 @@ struct watched_boot {
   bool runs_to_a_call(const deadline& until);
   seen_call look();
 
-  u64 results_maddr = 0;
-  u64 results_bytes = 0;
+  u64 results_maddr_ = 0;
+  u64 results_bytes_ = 0;
 };
 
 watched_boot::watched_boot() {
@@ -89,7 +89,7 @@ void watched_boot::watch() {
       throw lab_error("Xen goes on with a list that it has not begun");
     }
   }
-  answers = decode(programs(), {ram->data() + results_maddr, results_bytes});
+  answers = decode(programs(), {ram->data() + results_maddr_, results_bytes_});
 }
 
 /// False: the probe is done, and the machine was told to stop.
@@ -98,7 +98,7 @@ bool watched_boot::runs_to_a_call(const deadline& until) {
   machine->gdb().cont();
   while (!until.passed() && !machine->gdb().wait(deadline{std::chrono::milliseconds{20}})) {
     while (const auto line = machine->next_line(deadline{std::chrono::milliseconds{0}})) {
-      std::sscanf(line->c_str(), "PROBE RESULTS %lx %lx", &results_maddr, &results_bytes);
+      std::sscanf(line->c_str(), "PROBE RESULTS %lx %lx", &results_maddr_, &results_bytes_);
       done = done || line->starts_with("PROBE DONE");
     }
     if (done) machine->gdb().interrupt();

@@ -70,7 +70,7 @@ std::optional<gdb_event> gdb_packet_reader::next() {
   bytes_.erase(0, bytes_.find_first_of("+-$"));
   if (bytes_.empty()) return std::nullopt;
   if (bytes_[0] != '$') {
-    const gdb_event event{.kind = bytes_[0] == '+' ? ack : nak};
+    gdb_event event{.kind = bytes_[0] == '+' ? ack : nak};
     bytes_.erase(0, 1);
     return event;
   }
