@@ -129,6 +129,23 @@ TEST_F(outcome_table_test, counts_the_status_of_each_grant) {
   EXPECT_EQ(counted("grant_table_op", "-EFAULT"), 1u);
 }
 
+// A selector is named by what its page is; whoever gives the LDT's pages back is counted beside what it came to.
+TEST_F(outcome_table_test, names_selectors) {
+  const update_va_mapping map{.va = window_va(0), .val = pte_to(0, PAGE_PRESENT)};
+  const memory_access load{.op = probe::access_op::load_selector, .value = plain(1 << 3 | 7)};
+  const auto set_ldt = [](u64 ents) {
+    return mmuext_op{.uops = {{.cmd = MMUEXT_SET_LDT, .arg1 = window_va(0), .arg2 = plain(ents)}}, .count = 1};
+  };
+  run({load, set_ldt(512), load, map, load, load, set_ldt(512), set_ldt(511)},
+      {{.frame = 0, .slot = 1, .value = plain(0x00cff2000000ffff)}});
+  EXPECT_EQ(counted("load_selector: beyond the LDT", "#GP"), 1u);
+  EXPECT_EQ(counted("load_selector: nothing mapped", "#PF"), 1u);
+  EXPECT_EQ(counted("load_selector: no type held", "0"), 1u);
+  EXPECT_EQ(counted("load_selector: page in use", "0"), 1u);
+  EXPECT_EQ(counted("SET_LDT", "0"), 3u);
+  EXPECT_EQ(counted("SET_LDT: gives pages back", "0"), 1u);
+}
+
 // What was reached often enough is not listed, what nobody can reach never is, unless somebody did.
 TEST_F(outcome_table_test, lists_what_is_rare) {
   const auto lists = [this](std::string_view operation, std::string_view outcome) {

@@ -15,14 +15,18 @@ lab::program program_maker::make() {
     make_refused_stores();
     return std::move(p_);
   }
+  ldt_ = one_in(4);
   plan_frames();
   if (one_in(4)) begin_grants();
   begin_memory();
   begin_calls();
-  const u64 n = 4 + below(18);
+  if (ldt_) begin_ldt();
+  const u64 n = (ldt_ ? 10 : 4) + below(18);
   for (u64 i = 0; i < n; ++i) {
     if (p_.nr_grants != 0 && one_in(3)) {
       p_.calls.push_back(grant_call());
+    } else if (ldt_ && !one_in(3)) {
+      p_.calls.push_back(ldt_call());
     } else if (memory_ != memory_of::nobody && one_in(2)) {
       add_memory_call();
     } else if (one_in(6)) {

@@ -3,7 +3,8 @@
 // it, most entries right, some off by one flag or by one frame; and calls do to each frame mostly what suits its role.
 //
 // What no program may do, because it would end the probe, or because the answer would not be the machine's alone:
-//   - load an L4 without the probe's own slots: NEW_BASEPTR takes frames of role `root` alone, and nothing writes their
+//   - load an L4 without the probe's own slots: NEW_BASEPTR takes the probe's L4 and frames of role `root` alone, and
+//   nothing writes their
 //     slots 300 and 511;
 //   - read or write memory that changes by itself, or is a device: what can be reached by an access maps no MMIO, and
 //     nothing of Xen's;
@@ -117,6 +118,16 @@ class program_maker {
   lab::unmap_grant_ref unmap_grant();
   lab::call grant_call();
 
+  // ---- generator_ldt.cpp
+  void begin_ldt();
+  u32 ldt_page();
+  u64 segment();
+  lab::update_va_mapping map_ldt_page();
+  lab::mmuext_entry set_ldt();
+  lab::memory_access load_selector();
+  lab::mmuext_entry op_on_descriptors();
+  lab::call ldt_call();
+
   // ---- generator_memory.cpp
   enum class memory_of : u8 { nobody, own, foreign };
   struct run {
@@ -160,6 +171,7 @@ class program_maker {
   std::vector<granted> mapped_;
   memory_of memory_ = memory_of::nobody;  ///< whose frames come and go
   std::vector<run> came_;
+  bool ldt_ = false;   ///< selectors are loaded
   bool deep_ = false;  ///< accesses go through the tables that the program loads: no MMIO in them
   std::map<std::pair<u32, u32>, lab::word> known_;  ///< what an entry may hold, by frame and slot
 };

@@ -20,8 +20,8 @@ void program_maker::plan_frames() {
     add(role::l1, 2 + below(3));
   }
   add(role::data, 2 + below(4));
-  add(role::descriptors, one_in(3) ? 1 : 0);
-  if (one_in(4)) {
+  add(role::descriptors, ldt_ ? 1 + below(2) : one_in(3) ? 1 : 0);
+  if (one_in(ldt_ ? 2 : 4)) {
     add(role::root, 1 + below(2));
     deep_ = true;
   }
@@ -32,9 +32,12 @@ void program_maker::plan_frames() {
   for (u32 frame = 0; frame < p_.nr_frames - p_.nr_untouched; ++frame) {
     const unsigned level = level_of(roles_[frame]);
     if (roles_[frame] == role::root) fill_root(frame);
-    if (level != 0 && !one_in(6)) fill_table(frame, level);
+    // Where selectors are loaded, roots that can be loaded matter more than what else is in them.
+    const bool empty = ldt_ && roles_[frame] == role::root ? one_in(2) : one_in(6);
+    if (level != 0 && !empty) fill_table(frame, level);
     if (roles_[frame] == role::descriptors)
-      for (u16 i = 0; i < 3; ++i) p_.contents.push_back({.frame = frame, .slot = i, .value = plain(descriptor())});
+      for (u16 i = 0; i < 4; ++i)
+        p_.contents.push_back({.frame = frame, .slot = i, .value = plain(ldt_ ? segment() : descriptor())});
   }
   fill_foreign();
 }

@@ -1,5 +1,6 @@
 #include "tools/conform/outcome_recorder.h"
 
+#include <algorithm>
 #include <array>
 
 #include "hypervisor-model/page_walk.h"
@@ -28,6 +29,10 @@ string_view update_name(u32 cmd, aim a) {
     case MMU_PT_UPDATE_NO_TRANSLATE: return "mmu_update NO_TRANSLATE";
     default: return "mmu_update command 4-7";
   }
+}
+
+bool uses_ldt(const xen::vcpu& v) {
+  return std::ranges::any_of(v.ldt_frames, [](mfn_t frame) { return frame.n != 0; });
 }
 
 string_view mmuext_name(u32 cmd) {
@@ -97,6 +102,7 @@ void outcome_recorder::begin_entry(u32 i) {
   count_done_entry();
   began_ = true;
   index_ = i;
+  used_ldt_ = uses_ldt(*m_.current);
   if (const auto* update = std::get_if<mmu_update_call>(&current())) {
     const u64 ptr = update->ureqs.entries[i].ptr;
     entry_ = update_name(ptr & 7, aim_of(m_, maddr_to_mfn({ptr})));
@@ -111,7 +117,7 @@ void outcome_recorder::begin_entry(u32 i) {
 
 /// Another entry follows: this one did not stop the call.
 void outcome_recorder::count_done_entry() {
-  if (entry_) table_.count(*entry_, "0");
+  if (entry_) count_entry("0");
   entry_.reset();
   if (const auto* grants = std::get_if<grant_table_op_call>(&current()); grants && began_) count_grant(*grants);
 }
@@ -146,7 +152,7 @@ void outcome_recorder::end_piece(s64 result) {
   const bool unreadable = result == to_result(xen_errno::efault);
   if (entry_) {
     // The list ends before the entry that could not be read; the one before that was done.
-    table_.count(*entry_, unreadable ? "0" : outcome_name(result));
+    count_entry(unreadable ? "0" : outcome_name(result));
     entry_.reset();
     if (!unreadable) return;
   }
@@ -154,7 +160,32 @@ void outcome_recorder::end_piece(s64 result) {
   table_.count(name, tells_foreigndom_ && !is_multicall ? "foreigndom" : outcome_name(result));
 }
 
+void outcome_recorder::count_entry(string_view outcome) {
+  table_.count(*entry_, outcome);
+  if (!used_ldt_ || uses_ldt(*m_.current)) return;
+  const bool by_set_ldt = *entry_ == mmuext_name(MMUEXT_SET_LDT);
+  table_.count(by_set_ldt ? "SET_LDT: gives pages back" : "NEW_BASEPTR: gives the LDT's pages back", outcome);
+}
+
+string_view outcome_recorder::name_selector(const xen::vcpu& curr, u64 selector) const {
+  const u64 offset = selector & ~u64{7};
+  if (offset / sizeof(u64) >= curr.ldt_ents) return "load_selector: beyond the LDT";
+  if (curr.ldt_frames[offset >> PAGE_SHIFT].n != 0) return "load_selector: page in use";
+  const u64 va = curr.ldt_base + offset;
+  if (!is_canonical(va)) return "load_selector: no address";
+  const xen::translation t = xen::walk(m_, curr.guest_table, va);
+  if (!addr_ok(va) || !t.present) return "load_selector: nothing mapped";
+  if (!m_.mfn_valid(t.frame) || m_.page(t.frame).owner != curr.dom->owner())
+    return "load_selector: a frame of another's";
+  switch (aim_of(m_, t.frame)) {
+    case aim::seg_desc: return "load_selector: descriptors in use elsewhere";
+    case aim::unheld: return "load_selector: no type held";
+    default: return "load_selector: another type held";
+  }
+}
+
 string_view outcome_recorder::name_access(const xen::vcpu& curr, const access_request& r) const {
+  if (r.kind == access_kind::load_selector) return name_selector(curr, r.value);
   const bool reads = r.kind == access_kind::read;
   const xen::translation t = xen::walk(m_, curr.guest_table, r.va);
   if (!addr_ok(r.va) || !t.present) return reads ? "read: nothing mapped" : "store: nothing mapped";
@@ -171,7 +202,7 @@ string_view outcome_recorder::name_access(const xen::vcpu& curr, const access_re
 }
 
 void outcome_recorder::count_access(string_view name, const access_result& r) {
-  table_.count(name, r.fault ? "#PF" : "0");
+  table_.count(name, r.fault ? exception_name(r.vector) : "0");
 }
 
 }  // namespace pvmmu::conform

@@ -24,7 +24,8 @@ class outcome_recorder final : public event_sink {
   void begin(const hypercall& call) { outer_ = &call; }
   void on_event(const event& e) override;
 
-  /// The name of a load or store; asked before it is made, because it may change what it is aimed at.
+  /// The name of a load or store, or of a selector's load; asked before it is made, because it may change what it is
+  /// aimed at.
   std::string_view name_access(const xen::vcpu& curr, const access_request& r) const;
   void count_access(std::string_view name, const access_result& r);
 
@@ -33,9 +34,11 @@ class outcome_recorder final : public event_sink {
   void begin_piece();
   void begin_entry(u32 i);
   void end_piece(s64 result);
+  void count_entry(std::string_view outcome);
   void count_done_entry();
   void count_grant(const grant_table_op_call& call);
   void count_memory_op(const memory_op_call& call, s64 result);
+  std::string_view name_selector(const xen::vcpu& curr, u64 selector) const;
 
   xen::machine& m_;
   outcome_table& table_;
@@ -48,6 +51,7 @@ class outcome_recorder final : public event_sink {
   bool began_ = false;                     ///< it has looked at an entry
   u64 index_ = 0;                          ///< of that entry
   u64 first_extent_ = 0;                   ///< of a memory_op
+  bool used_ldt_ = false;                  ///< pages of the LDT were in use when the entry began
   std::optional<std::string_view> entry_;  ///< that is being handled, or was when the piece ended
 };
 
