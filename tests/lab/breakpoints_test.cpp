@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -203,6 +204,18 @@ TEST_F(breakpoints, show_the_memory_that_the_lab_sees) {
   gdb.use(gdb_addresses::virtual_ones);
   EXPECT_TRUE(std::ranges::equal(words, lab_view.words(l1)));
   EXPECT_EQ(pte_mfn(words[2]), *boot_->answers[0].frame(1));
+}
+
+// Who waits at the stub learns when QEMU's monitor stops the machine.
+TEST_F(breakpoints, learn_of_the_monitors_stop) {
+  gdb_client& gdb = boot_->machine->gdb();
+  gdb.cont();
+  EXPECT_FALSE(gdb.wait(deadline{std::chrono::milliseconds{10}})) << "nothing more is to be done";
+  boot_->machine->monitor().stop();
+  const auto stop = gdb.wait(deadline{seconds{20}});
+  ASSERT_TRUE(stop);
+  EXPECT_EQ(stop->signal, SIGINT);
+  EXPECT_GE(gdb.registers()["rip"], boot_->symbols.address("_stext"));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 // QEMU's gdb stub: breakpoints, registers and memory of a machine that is stopped where something of interest happens.
 //
-//   gdb_client gdb{std::move(socket)};                      // the machine stands still from now on
+//   gdb_client gdb{std::move(socket)};                      // the machine stands still
 //   gdb.set_breakpoint(symbols.address("do_mmu_update"));
 //   gdb.cont();
 //   while (const auto stop = gdb.wait(deadline{60s})) {     // at the breakpoint, before its instruction
@@ -22,6 +22,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
 
 #include "proto/abi/types.h"
 #include "tools/lab/deadline.h"
@@ -42,7 +43,8 @@ struct gdb_stop {
 
 class gdb_client {
  public:
-  /// Connects; QEMU stops its machine. `patience`: for each answer.
+  /// For a machine that stands still: one that was started so (-S), or runs, and QEMU stops it when the socket comes.
+  /// `patience`: for each answer.
   explicit gdb_client(unique_fd socket, std::chrono::milliseconds patience = std::chrono::seconds{20});
 
   /// Of the processor that stopped, until it goes on.
