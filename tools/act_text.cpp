@@ -244,7 +244,9 @@ text_block access_text(const act& a, const frame_names& names, const std::string
     return lines;
   }
   if (o.fault) {
-    text += fmt::format(": {}, error code {:#x}", exception_name(o.vector), o.error_code);
+    const bool elsewhere = selector && o.vector == exception_vector::page_fault;
+    text += fmt::format(": {}{}, error code {:#x}", exception_name(o.vector),
+                        elsewhere ? fmt::format(" at {:#x}", o.cr2) : "", o.error_code);
   } else if (r.kind != access_kind::write && !selector) {
     text += fmt::format(" = {:#x}", o.value);
   }

@@ -36,7 +36,7 @@ update_va_mapping map_page(u32 slot, u32 frame, u64 flags = ro) { return map(slo
 /// 0 if the frame may be mapped writable, which is undone.
 multicall is_writable(u32 frame) { return {.entries = {map_page(20, frame, rw), map(20, plain(0))}, .nr_calls = 2}; }
 
-constexpr s64 GP = 13, NP = 11, PF = 14;
+constexpr s64 GP = 13, NP = 11, PF = 14, refused = -22, busy = -16;
 
 /// Frame 0 has the descriptors of `descs` from slot 0 on, and is mapped at slot 0 of the window.
 program on_ldt(const std::vector<u64>& descs, std::vector<call> calls) {
@@ -90,13 +90,12 @@ std::vector<named_program> limits() {
 std::vector<named_program> holds() {
   const word va = window_va(0);
   const std::vector<u64> one{0, data_segment};
-  constexpr s64 EINVAL_ = -22;
   return {
       {"held",
        on_ldt(one, {set_ldt(va, 512), is_writable(0), load(1), map_page(20, 0, rw),
                     op(MMUEXT_CLEAR_PAGE, mfn_of_frame(0)), op(MMUEXT_PIN_L1_TABLE, mfn_of_frame(0)), set_ldt(va, 512),
                     map_page(20, 0, rw), set_ldt(va, 511), map_page(20, 0, rw)}),
-       {0, 0, 0, 0, -16, EINVAL_, EINVAL_, 0, -16, 0, 0}},
+       {0, 0, 0, 0, busy, refused, refused, 0, busy, 0, 0}},
       {"mapped writable",
        on_ldt(one, {map_page(20, 0, rw), set_ldt(va, 512), load(1), map(20, plain(0)), load(1)}),
        {0, 0, 0, PF, 0, 0}},
@@ -110,7 +109,7 @@ std::vector<named_program> holds() {
       {"unmapped while held",
        on_ldt(one,
               {set_ldt(va, 512), load(1), map(0, plain(0)), load(1), map_page(20, 0, rw), map_page(0, 1), load(1)}),
-       {0, 0, 0, 0, 0, -16, 0, 0}},
+       {0, 0, 0, 0, 0, busy, 0, 0}},
       {"update_descriptor while held",
        on_ldt(one, {set_ldt(va, 512), load(1), update_descriptor{entry_of(0, 1), 0}, load(1),
                     update_descriptor{entry_of(0, 2), data_segment}, load(2)}),
@@ -121,7 +120,7 @@ std::vector<named_program> holds() {
       {"also a GDT",
        on_ldt(one, {set_ldt(va, 512), load(1), set_gdt{.frame_list = {mfn_of_frame(0)}, .entries = 512},
                     set_ldt(plain(0), 0), map_page(20, 0, rw)}),
-       {0, 0, 0, 0, 0, -16}},
+       {0, 0, 0, 0, 0, busy}},
       {"the accessed bits of the tables",
        on_ldt(one, {mmu_update{.ureqs = {{entry_of(probe::name_window_l1, 0), pte_to(0, PAGE_PRESENT | PAGE_USER)}},
                                .count = 1},
@@ -146,7 +145,7 @@ std::vector<named_program> roots() {
                                  load(1), op(MMUEXT_NEW_BASEPTR, mfn_of_frame(1)), map_page(20, 0, rw)});
   for (const u16 slot : {u16{probe::window_l4_slot}, u16{511}})
     p.contents.push_back({.frame = 1, .slot = slot, .value = probe_l4_entry(slot)});
-  return {{"another root", p, {0, 0, 0, 0, -16, -22, -16, 0, 0, 0, 0, 0, -16}}};
+  return {{"another root", p, {0, 0, 0, 0, busy, refused, busy, 0, 0, 0, 0, 0, busy}}};
 }
 
 s64 answer_of(const answer& a) { return a.taken ? a.taken->vector : a.result; }

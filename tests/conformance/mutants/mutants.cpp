@@ -120,6 +120,13 @@ constexpr std::array all{
     mutant{"decrease_owner", "only the domain's own frames are given back (common/memory.c:398)", "memory_op.cpp",
            "if (!get_page(m, pg, d)) {", "if (!page_get_owner_and_reference(m, pg)) {"},
 
+    // ---- the LDT
+    mutant{"ldt_type", "a page of the LDT is one of descriptors (pv/mm.c:94)", "ldt.cpp",
+           "if (!get_page_type(m, *pg, PGT_seg_desc_page)) {", "if (!get_page_type(m, *pg, PGT_writable_page)) {"},
+    mutant{"ldt_set", "another LDT gives the pages of the one before back (3844)", "ldt.cpp",
+           "if (pv_destroy_ldt(m, curr)) m.flush_tlb(*curr.dom, u64{1} << curr.id, flush_reason::guest);", ""},
+    mutant{"ldt_root", "another root gives the LDT's pages back (3352)", "cr3.cpp", "pv_destroy_ldt(m, curr);", ""},
+
     // ---- the others
     mutant{"uva_mask", "a mask that cannot be read is an error after the change (4561)", "update_va_mapping.cpp",
            "if (!vcpus) return to_result(xen_errno::efault);", "if (!vcpus) return 0;"},
