@@ -1,6 +1,10 @@
 // The LDT's frames: taken when a selector is loaded, held until the LDT or the L4 is another (xen 4.17 pv/mm.c:61,
 // pv/descriptor-tables.c:32).
 
+#include <cstdlib>
+#include <random>
+
+#include "hypervisor-model/audit_transitions.h"
 #include "tests/hypervisor-model/guest_fixture.h"
 
 namespace pvmmu::xen {
@@ -137,6 +141,43 @@ TEST_F(ldt_test, the_end_of_a_domain) {
   m.remove_domain(1);
   EXPECT_EQ(m.page(own).owner, owner_none);
   EXPECT_EQ(m.page(own).type_info, 0u);
+}
+
+// Whatever takes an LDT's pages, gives them back or wants them for something else: after each step every count can be
+// explained, and nobody can write to a page in use. Prints its seed; PVMMU_SEED=n replays one.
+TEST_F(ldt_test, the_state_is_sound_after_every_step) {
+  const char* const given = std::getenv("PVMMU_SEED");
+  const u64 seed = given ? std::strtoull(given, nullptr, 0) : std::random_device{}();
+  fmt::print("PVMMU_SEED={}\n", seed);
+  std::mt19937_64 random(seed);
+  const auto below = [&random](u64 n) { return random() % n; };
+  const tree u = d0.build_tree();
+  ASSERT_EQ(d0.pin(4, t.l4), 0);
+  ASSERT_EQ(d0.pin(4, u.l4), 0);
+  const std::array pages{ldt, d0.frame(), d0.frame(), u.l1};
+  const transition_audit watching(m);
+  u64 loaded = 0, given_back = 0;
+  for (int step = 0; step < 3000; ++step) {
+    const mfn_t page = pages[below(pages.size())];
+    const mfn_t held = d0.cpu().ldt_frames[0];
+    const bool other = below(2) == 0;
+    const auto slot = static_cast<unsigned>(below(4));
+    switch (below(8)) {
+      case 0: set_ldt(slot * PAGE_SIZE, other ? 1000 : 2000); break;
+      case 1: d0.baseptr(other ? u.l4 : t.l4); break;
+      case 2: d0.update(other ? u.l1 : t.l1, slot, make_pte(page, below(4) == 0 ? rw_flags : ro_flags)); break;
+      case 3: d0.call(update_descriptor_call{mfn_to_maddr(page, slot * 8).bytes, data_segment}); break;
+      case 4:
+        d0.pin(1, page);
+        d0.unpin(page);
+        break;
+      default: loaded += load((other ? 512u : 0u) + slot).fault ? 0 : 1;
+    }
+    if (held.n != 0 && d0.cpu().ldt_frames[0].n == 0) ++given_back;
+    ASSERT_EQ(describe(audit(m)) + describe(watching.findings()), "") << "step " << step;
+  }
+  EXPECT_GT(loaded, 100u);
+  EXPECT_GT(given_back, 10u);
 }
 
 }  // namespace
