@@ -28,6 +28,8 @@ struct dispatch {
   long operator()(vm_assist_call& c) const { return do_vm_assist(c); }
   long operator()(grant_table_op_call& c) const { return do_grant_table_op(m, curr, c); }
   long operator()(memory_op_call& c) const { return do_memory_op(m, curr, c); }
+  /// xen 4.17 arch/x86/pv/iret.c: what the frame says is what the guest finds.
+  long operator()(iret_call& c) const { return static_cast<long>(c.rax); }
   long operator()(unknown_call&) const { return to_result(xen_errno::enosys); }
 
   /// xen 4.17 common/kernel.c do_vm_assist; the types that a 64-bit PV guest may name: asm/domain.h:755.

@@ -9,7 +9,7 @@
 namespace pvmmu::xen {
 namespace {
 
-enum class piece_end { finished, preempted, fault };
+enum class piece_end { finished, left, preempted, fault };
 
 piece_end run_entries(machine& m, vcpu& curr, multicall_call& call, u32& i) {
   for (i = 0; i < call.nr_calls; ++i) {
@@ -21,6 +21,8 @@ piece_end run_entries(machine& m, vcpu& curr, multicall_call& call, u32& i) {
     const bool again = std::exchange(curr.hcall_preempted, false);
     entry.overwritten = m.config().debug_build && !again;
     if (again) return piece_end::preempted;
+    // The guest is to go on elsewhere: what follows in the list is not its wish any more (XSA-213).
+    if (std::holds_alternative<iret_call>(entry.call)) return piece_end::left;
   }
   return piece_end::finished;
 }
@@ -38,6 +40,7 @@ long do_multicall(machine& m, vcpu& curr, multicall_call& call) {
   curr.in_multicall = false;
   m.perfc.calls_from_multicall += i;
   if (end == piece_end::finished) return 0;
+  if (end == piece_end::left) return static_cast<s32>(call.call_list[i].result);
   if (end == piece_end::fault) return to_result(xen_errno::efault);
   call.call_list = call.call_list.subspan(i);
   call.nr_calls -= i;

@@ -125,6 +125,8 @@ struct call_encoder {
   void operator()(const grant_table_op_call& call) const { encode(call, *message.mutable_grant_table_op()); }
   void operator()(const memory_op_call& call) const { encode(call, *message.mutable_memory_op()); }
 
+  void operator()(const iret_call& call) const { message.mutable_iret()->set_rax(call.rax); }
+
   void operator()(const unknown_call& call) const { message.mutable_unknown()->set_op(call.op); }
 };
 
@@ -170,8 +172,8 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
     case wire::hypercall::CALL_NOT_SET:
       return std::unexpected(
           "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
-          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op, memory_op "
-          "or unknown");
+          "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op, "
+          "memory_op, iret or unknown");
     case wire::hypercall::kMmuUpdate: total.ureqs += size_of(message.mmu_update().ureqs()); break;
     case wire::hypercall::kMmuextOp: total.uops += size_of(message.mmuext_op().uops()); break;
     case wire::hypercall::kSetGdt: total.frames += size_of(message.set_gdt().frame_list()); break;
@@ -247,6 +249,7 @@ hypercall decoded_call::take(const wire::hypercall& message) {
     case wire::hypercall::kVmAssist: return vm_assist_call{message.vm_assist().cmd(), message.vm_assist().type()};
     case wire::hypercall::kGrantTableOp: return take(message.grant_table_op());
     case wire::hypercall::kMemoryOp: return take(message.memory_op());
+    case wire::hypercall::kIret: return iret_call{message.iret().rax()};
     case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
     case wire::hypercall::CALL_NOT_SET: break;
   }

@@ -179,6 +179,7 @@ class call_writer {
     if (const auto* g = std::get_if<grant_table_op_call>(&call))
       return g->cmd() == GNTTABOP_map_grant_ref ? "map_grant_ref" : "unmap_grant_ref";
     if (const auto* o = std::get_if<memory_op_call>(&call)) return memory_op(*o);
+    if (const auto* i = std::get_if<iret_call>(&call)) return fmt::format("to the kernel with rax {:#x}", i->rax);
     const auto* unknown = std::get_if<unknown_call>(&call);
     return unknown ? fmt::format("number {}", unknown->op) : "";
   }

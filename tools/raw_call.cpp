@@ -92,6 +92,7 @@ hypercall raw_call::build(const sc::hypercall& spec) {
     }
     case sc::hypercall::kVmAssist:
       return vm_assist_call{.cmd = spec.vm_assist().cmd(), .type = spec.vm_assist().type()};
+    case sc::hypercall::kIret: return iret_call{.rax = spec.iret().rax()};
     default: return unknown_call{.op = spec.unknown()};
   }
 }

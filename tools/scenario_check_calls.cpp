@@ -68,6 +68,7 @@ void scenario_checker::check_hypercall(const sc::hypercall& h) const {
       break;
     case sc::hypercall::kMemoryOp: check_memory_op(h.memory_op()); break;
     case sc::hypercall::kVmAssist:
+    case sc::hypercall::kIret:
     case sc::hypercall::kUnknown: break;
     case sc::hypercall::CALL_NOT_SET: need(false, h, "a call: expected mmu_update, mmuext_op, …");
   }

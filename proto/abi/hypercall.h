@@ -28,6 +28,7 @@ enum hypercall_nr : u32 {
   HYPERVISOR_grant_table_op = 20,
   HYPERVISOR_vm_assist = 21,
   HYPERVISOR_update_va_mapping_otherdomain = 22,
+  HYPERVISOR_iret = 23,
   HYPERVISOR_mmuext_op = 26,
 };
 
@@ -163,6 +164,12 @@ struct grant_table_op_call {
   gnttab_cmd cmd() const { return static_cast<gnttab_cmd>(uop.index()); }
 };
 
+/// Takes a frame off the kernel's stack: it must lead back to the kernel. What else is in it than rax is the guest's
+/// own affair.
+struct iret_call {
+  u64 rax = 0;
+};
+
 struct multicall_entry;
 
 struct multicall_call {
@@ -178,7 +185,7 @@ struct unknown_call {
 
 using hypercall = std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call,
                                update_va_mapping_otherdomain_call, multicall_call, set_gdt_call, update_descriptor_call,
-                               vm_assist_call, grant_table_op_call, memory_op_call, unknown_call>;
+                               vm_assist_call, grant_table_op_call, memory_op_call, iret_call, unknown_call>;
 
 struct multicall_entry {
   hypercall call;

@@ -38,6 +38,17 @@ TEST_F(multicall_test, does_not_nest) {
   EXPECT_EQ(d0.state(t.l1), "2 l1|validated|1") << "the inner call did not run";
 }
 
+// With an iret it ends, and returns the lower half of what that does: what follows is not reached (XSA-213).
+TEST_F(multicall_test, ends_with_an_iret) {
+  std::array entries = {multicall_entry{one(pin)}, multicall_entry{iret_call{0x7'8000'0003}},
+                        multicall_entry{one(unpin), 42}};
+  EXPECT_EQ(run(entries), s64{-0x7ffffffd});
+  EXPECT_EQ(entries[1].result, 0x7'8000'0003);
+  EXPECT_EQ(entries[2].result, 42);
+  EXPECT_EQ(d0.state(t.l1), "3 l1|pinned|validated|2");
+  EXPECT_EQ(d0.call(iret_call{0x7'8000'0003}), 0x7'8000'0003) << "alone it returns all of it";
+}
+
 // A call that the model does not serve is -ENOSYS in its entry.
 TEST_F(multicall_test, an_unknown_call_is_enosys) {
   std::array entries = {multicall_entry{unknown_call{60}}, multicall_entry{one(pin)}};

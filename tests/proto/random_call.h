@@ -16,7 +16,7 @@ class random_calls {
   explicit random_calls(u64 seed) : random_(seed) {}
 
   hypercall any(unsigned depth = 0) {
-    switch (below(depth < 2 ? 12 : 11)) {
+    switch (below(depth < 2 ? 13 : 12)) {
       case 0:
         return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
                                number()};
@@ -32,6 +32,7 @@ class random_calls {
       case 8: return grant_table_op_call{maps(), number()};
       case 9: return grant_table_op_call{unmaps(), number()};
       case 10: return memory_op();
+      case 11: return iret_call{word()};
       default: return multicall(depth);
     }
   }
@@ -168,6 +169,7 @@ inline bool same(const memory_op_call& a, const memory_op_call& b) {
   return a.cmd == b.cmd && a.arg.index() == b.arg.index() &&
          std::visit([&](const auto& x) { return same(x, std::get<std::decay_t<decltype(x)>>(b.arg)); }, a.arg);
 }
+inline bool same(const iret_call& a, const iret_call& b) { return a.rax == b.rax; }
 inline bool same(const unknown_call& a, const unknown_call& b) { return a.op == b.op; }
 inline bool same(const hypercall& a, const hypercall& b);
 inline bool same(const multicall_entry& a, const multicall_entry& b) {

@@ -162,6 +162,8 @@ hypercall abi_call::convert(const lab::memory_op& c) {
   return call;
 }
 
+hypercall abi_call::convert(const lab::iret& c) { return iret_call{.rax = c.rax}; }
+
 hypercall abi_call::convert(const lab::raw_call& c) {
   // Only another multicall's entry asks for it so, with a list of nothing.
   if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true};

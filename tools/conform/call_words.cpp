@@ -25,6 +25,7 @@ struct visitor {
   void operator()(lab::memory_op& c) const {
     std::visit([this](auto& arg) { argument(arg); }, c.arg);
   }
+  void operator()(lab::iret&) const {}
   void operator()(lab::raw_call& c) const {
     list(c.args);
     for (lab::blob& b : c.blobs) list(b.words);

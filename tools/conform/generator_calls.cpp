@@ -76,6 +76,9 @@ lab::vm_assist program_maker::vm_assist() {
 /// Numbers that Xen 4.17 does not serve, as far as its hypercall page reaches.
 raw_call program_maker::unknown_call() { return {.op = one_of<u64>({11, 38, 43, 56, 63, 64, 100, 127})}; }
 
+/// The lower half is what a multicall returns.
+iret program_maker::iret() { return {.rax = one_of<u64>({0, 0, 0x100000000, 0x7000000000000001})}; }
+
 simple_call program_maker::simple_call() {
   const u64 k = below(24);
   if (k < 10) return mmu_update();
@@ -95,6 +98,8 @@ lab::multicall program_maker::multicall() {
   for (u64 i = 0; i < n; ++i) {
     if (one_in(10)) {
       c.entries.push_back(raw_call{.op = HYPERVISOR_multicall});
+    } else if (one_in(30)) {
+      c.entries.push_back(iret());
     } else if (memory_ != memory_of::nobody && one_in(3)) {
       c.entries.push_back(takes ? give_back() : memory_op(false));
       takes |= (std::get<lab::memory_op>(c.entries.back()).cmd & MEMOP_CMD_MASK) != XENMEM_decrease_reservation;

@@ -104,6 +104,7 @@ class program_maker {
   lab::update_descriptor update_descriptor();
   lab::vm_assist vm_assist();
   lab::raw_call unknown_call();
+  lab::iret iret();
   lab::simple_call simple_call();
   lab::multicall multicall();
 

@@ -158,6 +158,7 @@ constexpr outcome_cell cells[] = {
     {"update_va_mapping_otherdomain", "-EFAULT"},
     {"update_va_mapping_otherdomain", "-ESRCH"},
     {"multicall", "0"},
+    {"multicall", "> 0"},
     {"multicall", "-EINVAL"},
     {"multicall", "-EFAULT"},
     {"set_gdt", "0"},
@@ -186,6 +187,8 @@ constexpr outcome_cell cells[] = {
     {"vm_assist", "0"},
     {"vm_assist", "-EINVAL"},
     {"vm_assist", "-ENOSYS"},
+    {"iret", "0"},
+    {"iret", "> 0"},
     {"unknown", "-ENOSYS"},
 
     {"populate_physmap", "all"},

@@ -45,6 +45,7 @@ lab::simple_call program_reader::simple_call(const sc::hypercall& h) const {
     case sc::hypercall::kVmAssist: return lab::vm_assist{.cmd = h.vm_assist().cmd(), .type = h.vm_assist().type()};
     case sc::hypercall::kMapGrantRef: return map_grant_ref(h.map_grant_ref());
     case sc::hypercall::kUnmapGrantRef: return unmap_grant_ref(h.unmap_grant_ref());
+    case sc::hypercall::kIret: return lab::iret{.rax = h.iret().rax()};
     case sc::hypercall::kRaw: return raw(h.raw());
     case sc::hypercall::kMemoryOp: return memory_op(h.memory_op());
     case sc::hypercall::kMulticall:

@@ -187,6 +187,8 @@ void program_writer::write(const lab::memory_op& c, sc::hypercall& h) const {
   if (c.adopt_first) words.frame(*c.adopt_first, *to.mutable_adopt_first());
 }
 
+void program_writer::write(const lab::iret& c, sc::hypercall& h) const { h.mutable_iret()->set_rax(c.rax); }
+
 void program_writer::write(const lab::raw_call& c, sc::hypercall& h) const {
   if (c.args.empty() && c.blobs.empty()) return h.set_unknown(c.op);
   const word_writer words(program_);

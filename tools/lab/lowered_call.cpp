@@ -79,6 +79,11 @@ class lowering {
     return {HYPERVISOR_memory_op, {plain(c.cmd), arg}};
   }
 
+  bare_call operator()(const iret& c) {
+    if (!std::exchange(has_frame_, true)) result_.header.iret_rax = c.rax;
+    return {HYPERVISOR_iret, {}};
+  }
+
   bare_call operator()(const raw_call& c) {
     const u32 first = next_blob();
     if (c.adopt_blob && !in_multicall_) {
@@ -216,6 +221,7 @@ class lowering {
   lowered_call result_;
   bool in_multicall_;
   u32 entry_ = 0;
+  bool has_frame_ = false;
 };
 
 }  // namespace

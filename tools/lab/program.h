@@ -209,8 +209,14 @@ struct raw_call {
   bool operator==(const raw_call&) const = default;
 };
 
+/// Returns with this in rax, and ends the multicall that it is in. A call has one frame for it: the first one's.
+struct iret {
+  u64 rax = 0;
+  bool operator==(const iret&) const = default;
+};
+
 using simple_call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                                 map_grant_ref, unmap_grant_ref, memory_op, raw_call>;
+                                 map_grant_ref, unmap_grant_ref, memory_op, iret, raw_call>;
 
 struct multicall {
   std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
@@ -231,7 +237,7 @@ struct memory_access {
 };
 
 using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                          map_grant_ref, unmap_grant_ref, memory_op, raw_call, multicall, memory_access>;
+                          map_grant_ref, unmap_grant_ref, memory_op, iret, raw_call, multicall, memory_access>;
 
 struct program {
   u32 nr_frames = 0;

@@ -128,6 +128,8 @@ constexpr std::array all{
     mutant{"ldt_root", "another root gives the LDT's pages back (3352)", "cr3.cpp", "pv_destroy_ldt(m, curr);", ""},
 
     // ---- the others
+    mutant{"multicall_after_iret", "a multicall ends with an iret (common/multicall.c, XSA-213)", "multicall.cpp",
+           "if (std::holds_alternative<iret_call>(entry.call)) return piece_end::left;", ""},
     mutant{"uva_mask", "a mask that cannot be read is an error after the change (4561)", "update_va_mapping.cpp",
            "if (!vcpus) return to_result(xen_errno::efault);", "if (!vcpus) return 0;"},
     mutant{"seg_desc_hold", "descriptors in use are not written as memory (4133)", "mmu_update.cpp",

@@ -39,7 +39,7 @@ namespace pvmmu::probe {
 
 inline constexpr u64 module_magic = 0x3170626f72705650;   ///< "PVprobp1" in memory
 inline constexpr u64 results_magic = 0x3172626f72705650;  ///< "PVprobr1"
-inline constexpr u32 format_version = 4;
+inline constexpr u32 format_version = 5;
 
 inline constexpr u32 grants_per_frame = 512;  ///< so many may a program have
 inline constexpr u32 nr_grant_frames = 64;    ///< of the domain's grant table: Xen's own limit
@@ -142,10 +142,11 @@ struct call_header {
   u32 adopt_first = 0;
   u32 adopt_number = 0;
   u32 pad = 0;
+  u64 iret_rax = 0;  ///< of the frame that lies on the stack: it leads behind the hypercall
 
   static constexpr u32 no_adoption = ~u32{0};
 };
-static_assert(sizeof(call_header) == 112);
+static_assert(sizeof(call_header) == 120);
 
 enum blob_flags : u32 {
   blob_out = 1,  ///< its words are reported after the call

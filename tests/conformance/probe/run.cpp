@@ -6,6 +6,9 @@
 #include "tests/conformance/probe/hypercalls.h"
 #include "tests/conformance/probe/memory.h"
 
+/// start.S
+extern "C" pvmmu::s64 call_with_frame(pvmmu::u64 number, const pvmmu::u64* args, pvmmu::u64 frame_rax);
+
 namespace pvmmu::probe {
 namespace {
 
@@ -153,7 +156,7 @@ void run_call(running& run, reader& module, program_result& answer) {
 
   call_result result;
   if (call.kind == call_kind::hypercall) {
-    result.result = hypercall(call.op, args[0], args[1], args[2], args[3], args[4]);
+    result.result = call_with_frame(call.op, args, call.iret_rax);
   } else {
     result = perform({static_cast<access_op>(call.op & 0xff), call.op >> 8 & 0xff, args[0], args[1], args[2]});
   }

@@ -75,6 +75,32 @@ event:
     pushq $0
     jmp hypercall_page + 23*32
 
+    // s64 call_with_frame(u64 number, const u64 args[5], u64 frame_rax): a hypercall with a frame on the stack for iret,
+    // which leads where it returns to anyway, with the stack as it is.
+    .globl call_with_frame
+call_with_frame:
+    leaq -9*8(%rsp), %r9
+    pushq $0xe02b
+    pushq %r9
+    pushfq
+    andq $~0x200, (%rsp)            // without IF events stay masked
+    pushq $0xe030                   // FLAT_KERNEL_CS but for its RPL, which would mean user mode
+    leaq 1f(%rip), %rax
+    pushq %rax
+    pushq $0                        // VGCF_in_syscall is not set
+    pushq %rcx
+    pushq %r11
+    pushq %rdx
+    movq %rdi, %rax
+    movq (%rsi), %rdi
+    movq 16(%rsi), %rdx
+    movq 24(%rsi), %r10
+    movq 32(%rsi), %r8
+    movq 8(%rsi), %rsi
+    syscall
+1:  addq $9*8, %rsp
+    ret
+
     .section .text.hypercall_page, "ax", @progbits
     .globl hypercall_page
     .align 4096
