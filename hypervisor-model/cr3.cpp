@@ -10,11 +10,6 @@ namespace {
 
 constexpr unsigned ro_m2p_slot = 256;
 
-outcome take_l4(machine& m, vcpu& curr, mfn_t mfn) {
-  const outcome o = get_page_and_type_from_mfn(m, mfn, PGT_l4_page_table, *curr.dom, PTF_preemptible);
-  return preempted(o) ? outcome{refuse(xen_errno::erestart)} : o;
-}
-
 /// Drops the table that was loaded before. Where that is preempted, the vCPU finishes it first thing next time.
 outcome drop_l4(machine& m, vcpu& curr, mfn_t mfn) {
   if (mfn.n == 0) return {};
@@ -30,6 +25,20 @@ void write_ptbase(machine& m, vcpu& curr) { m.flush_tlb(*curr.dom, u64{1} << cur
 
 }  // namespace
 
+outcome get_root_table(machine& m, const domain& d, mfn_t mfn) {
+  const outcome o = get_page_and_type_from_mfn(m, mfn, PGT_l4_page_table, d, PTF_preemptible);
+  return preempted(o) ? outcome{refuse(xen_errno::erestart)} : o;
+}
+
+void show_ro_m2p(machine& m, const domain& d, mfn_t l4) {
+  if (!d.has_assist(VMASST_TYPE_m2p_strict) && m.words(l4)[ro_m2p_slot] == 0)
+    m.write_pte(l4, ro_m2p_slot, m.xen_l4_slots[0]);
+}
+
+void hide_ro_m2p(machine& m, const domain& d, mfn_t l4) {
+  if (d.has_assist(VMASST_TYPE_m2p_strict) && m.words(l4)[ro_m2p_slot] != 0) m.write_pte(l4, ro_m2p_slot, 0);
+}
+
 outcome new_guest_cr3(machine& m, vcpu& curr, mfn_t mfn) {
   if (const outcome o = put_old_guest_table(m, curr); !o) return o;
   const mfn_t old = curr.guest_table;
@@ -38,14 +47,12 @@ outcome new_guest_cr3(machine& m, vcpu& curr, mfn_t mfn) {
     write_ptbase(m, curr);
     return {};
   }
-  if (const outcome o = take_l4(m, curr, mfn); !o) {
+  if (const outcome o = get_root_table(m, *curr.dom, mfn); !o) {
     if (o.error() != xen_errno::erestart) messages::error_installing_baseptr(m, mfn);
     return o;
   }
   pv_destroy_ldt(m, curr);
-  if (!curr.dom->has_assist(VMASST_TYPE_m2p_strict) && m.words(mfn)[ro_m2p_slot] == 0) {
-    m.write_pte(mfn, ro_m2p_slot, m.xen_l4_slots[0]);
-  }
+  show_ro_m2p(m, *curr.dom, mfn);
   curr.guest_table = mfn;
   m.notify(event_kind::cr3, curr.id, mfn, old.n, mfn.n);
   write_ptbase(m, curr);
@@ -56,12 +63,11 @@ outcome new_user_baseptr(machine& m, vcpu& curr, mfn_t mfn) {
   const mfn_t old = curr.guest_table_user;
   if (old == mfn) return {};
   if (mfn.n != 0) {
-    if (const outcome o = take_l4(m, curr, mfn); !o) {
+    if (const outcome o = get_root_table(m, *curr.dom, mfn); !o) {
       if (o.error() != xen_errno::erestart) messages::error_installing_user_baseptr(m, to_result(o), mfn.n);
       return o;
     }
-    if (curr.dom->has_assist(VMASST_TYPE_m2p_strict) && m.words(mfn)[ro_m2p_slot] != 0)
-      m.write_pte(mfn, ro_m2p_slot, 0);
+    hide_ro_m2p(m, *curr.dom, mfn);
   }
   curr.guest_table_user = mfn;
   m.notify(event_kind::cr3_user, curr.id, mfn, old.n, mfn.n);

@@ -14,13 +14,7 @@ bool guest_gate_selector_okay(u32 selector) {
   return (selector >> 3) < first_reserved_gdt_entry || selector == flat_kernel_cs || in_ldt;
 }
 
-void destroy_gdt(machine& m, vcpu& v) {
-  v.gdt_ents = 0;
-  for (mfn_t& frame : v.gdt_frames) {
-    if (frame.n != 0) put_page_and_type(m, m.page(frame));
-    frame = {};
-  }
-}
+constexpr u32 nr_gdt_frames(u32 entries) { return (entries + entries_per_table - 1) / entries_per_table; }
 
 bool get_segdesc_page(machine& m, mfn_t mfn, const domain& d) {
   page_info* const pg = get_page_from_mfn(m, mfn, d);
@@ -62,24 +56,37 @@ outcome validate_segdesc_page(machine& m, page_info& pg) {
   return {};
 }
 
+void destroy_gdt(machine& m, vcpu& v) {
+  v.gdt_ents = 0;
+  for (mfn_t& frame : v.gdt_frames) {
+    if (frame.n != 0) put_page_and_type(m, m.page(frame));
+    frame = {};
+  }
+}
+
+outcome set_gdt(machine& m, vcpu& v, std::span<const u64> frames, u32 entries) {
+  if (entries > first_reserved_gdt_entry) return refuse(xen_errno::einval);
+  const u32 nr_frames = nr_gdt_frames(entries);
+  for (u32 i = 0; i < nr_frames; ++i) {
+    if (get_segdesc_page(m, {frames[i]}, *v.dom)) continue;
+    while (i-- > 0) put_page_and_type(m, m.page({frames[i]}));
+    return refuse(xen_errno::einval);
+  }
+  destroy_gdt(m, v);
+  v.gdt_ents = entries;
+  for (u32 i = 0; i < nr_frames; ++i) v.gdt_frames[i] = {frames[i]};
+  return {};
+}
+
 long do_set_gdt(machine& m, vcpu& curr, const set_gdt_call& call) {
   if (call.entries > first_reserved_gdt_entry) return to_result(xen_errno::einval);
-  const u32 nr_frames = (call.entries + entries_per_table - 1) / entries_per_table;
+  const u32 nr_frames = nr_gdt_frames(call.entries);
   if (nr_frames != 0 && (call.frame_list.null || call.frame_list.entries.size() < nr_frames)) {
     return to_result(xen_errno::efault);
   }
-  // New frames are taken before the old ones go, so that a failure leaves the old table in place.
-  const auto frames = call.frame_list.entries.first(nr_frames);
-  for (u32 i = 0; i < nr_frames; ++i) {
-    if (get_segdesc_page(m, {frames[i]}, *curr.dom)) continue;
-    while (i-- > 0) put_page_and_type(m, m.page({frames[i]}));
-    return to_result(xen_errno::einval);
-  }
-  destroy_gdt(m, curr);
-  curr.gdt_ents = call.entries;
-  for (u32 i = 0; i < nr_frames; ++i) curr.gdt_frames[i] = {frames[i]};
-  m.flush_tlb(*curr.dom, u64{1} << curr.id, flush_reason::guest);
-  return 0;
+  const outcome o = set_gdt(m, curr, call.frame_list.entries, call.entries);
+  if (o) m.flush_tlb(*curr.dom, u64{1} << curr.id, flush_reason::guest);
+  return to_result(o);
 }
 
 long do_update_descriptor(machine& m, vcpu& curr, const update_descriptor_call& call) {

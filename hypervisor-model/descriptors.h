@@ -14,6 +14,12 @@ bool check_descriptor(u64& desc);
 /// Checks all 512 descriptors of a frame: -EINVAL for one that a guest must not have.
 outcome validate_segdesc_page(machine& m, page_info& pg);
 
+/// pv_set_gdt: gives the vCPU a table of this many descriptors in the place of the one it has. New frames are taken
+/// before the old ones go, so that a failure (-EINVAL) leaves the old table in place.
+outcome set_gdt(machine& m, vcpu& v, std::span<const u64> frames, u32 entries);
+/// pv_destroy_gdt.
+void destroy_gdt(machine& m, vcpu& v);
+
 /// -EINVAL: more than 7168 entries, or a frame that cannot be of type seg_desc; -EFAULT: the list cannot be read.
 long do_set_gdt(machine& m, vcpu& curr, const set_gdt_call& call);
 

@@ -23,6 +23,9 @@ struct vcpu {
   vcpu_id_t id = 0;
   domain* dom = nullptr;
 
+  bool is_initialised = false;  ///< VCPUOP_initialise was done, or is not needed
+  bool is_up = false;           ///< as VCPUOP_is_up tells: whoever makes its calls need not care
+
   mfn_t guest_table{};       ///< the kernel's L4; 0: none
   mfn_t guest_table_user{};  ///< user mode's L4; 0: none
 

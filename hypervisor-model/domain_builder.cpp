@@ -203,6 +203,7 @@ std::expected<start_info, std::string> build_domain(machine& m, const domain_con
     d.vcpus.back()->id = id;
     d.vcpus.back()->dom = &d;
   }
+  d.vcpus[0]->is_initialised = d.vcpus[0]->is_up = true;
   if (config.vm_assist_writable_pagetables) d.vm_assist |= u64{1} << VMASST_TYPE_writable_pagetables;
   if (d.privileged) d.iomem_caps = dom0_iomem_caps();
   if (!d.privileged) d.max_pages = config.pages;

@@ -10,6 +10,7 @@
 #include "hypervisor-model/multicall.h"
 #include "hypervisor-model/outcome.h"
 #include "hypervisor-model/update_va_mapping.h"
+#include "hypervisor-model/vcpu_op.h"
 
 namespace pvmmu::xen {
 namespace {
@@ -30,6 +31,7 @@ struct dispatch {
   long operator()(memory_op_call& c) const { return do_memory_op(m, curr, c); }
   /// xen 4.17 arch/x86/pv/iret.c: what the frame says is what the guest finds.
   long operator()(iret_call& c) const { return static_cast<long>(c.rax); }
+  long operator()(vcpu_op_call& c) const { return do_vcpu_op(m, curr, c); }
   long operator()(unknown_call&) const { return to_result(xen_errno::enosys); }
 
   /// xen 4.17 common/kernel.c do_vm_assist; the types that a 64-bit PV guest may name: asm/domain.h:755.

@@ -67,6 +67,7 @@ void load_roots(machine& m, vcpu& v, mfn_t kernel, mfn_t user) {
   v.guest_table = kernel;
   v.guest_table_user = user;
   if (kernel.n == 0) return;
+  v.is_initialised = v.is_up = true;
   for (unsigned slot = first_xen_slot; slot <= last_xen_slot; ++slot) {
     const pte_t entry = m.words(kernel)[slot];
     if (slot == perdomain_slot) {

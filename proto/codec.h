@@ -65,6 +65,7 @@ class decoded_call {
   hypercall take(const wire::mmuext_op_call& message);
   hypercall take(const wire::multicall_call& message);
   hypercall take(const wire::set_gdt_call& message);
+  hypercall take(const wire::vcpu_op_call& message);
   hypercall take(const wire::grant_table_op_call& message);
   hypercall take(const wire::memory_op_call& message);
   template <class Message>

@@ -127,6 +127,22 @@ struct call_encoder {
 
   void operator()(const iret_call& call) const { message.mutable_iret()->set_rax(call.rax); }
 
+  void operator()(const vcpu_op_call& call) const {
+    auto& out = *message.mutable_vcpu_op();
+    out.set_cmd(call.cmd);
+    out.set_vcpuid(call.vcpuid);
+    if (!call.arg) return;
+    auto& arg = *out.mutable_arg();
+    arg.set_flags(call.arg->flags);
+    arg.set_rip(call.arg->rip);
+    arg.set_ldt_base(call.arg->ldt_base);
+    arg.set_ldt_ents(call.arg->ldt_ents);
+    arg.mutable_gdt_frames()->Add(call.arg->gdt_frames.begin(), call.arg->gdt_frames.end());
+    arg.set_gdt_ents(call.arg->gdt_ents);
+    arg.set_user_cr3(call.arg->user_cr3);
+    arg.set_cr3(call.arg->cr3);
+  }
+
   void operator()(const unknown_call& call) const { message.mutable_unknown()->set_op(call.op); }
 };
 
@@ -173,10 +189,16 @@ decode_result<void> decoded_call::measure(const wire::hypercall& message, unsign
       return std::unexpected(
           "a hypercall without a call that this version knows: expected mmu_update, mmuext_op, update_va_mapping, "
           "update_va_mapping_otherdomain, multicall, set_gdt, update_descriptor, vm_assist, grant_table_op, "
-          "memory_op, iret or unknown");
+          "memory_op, iret, vcpu_op or unknown");
     case wire::hypercall::kMmuUpdate: total.ureqs += size_of(message.mmu_update().ureqs()); break;
     case wire::hypercall::kMmuextOp: total.uops += size_of(message.mmuext_op().uops()); break;
     case wire::hypercall::kSetGdt: total.frames += size_of(message.set_gdt().frame_list()); break;
+    case wire::hypercall::kVcpuOp:
+      if (message.vcpu_op().arg().gdt_frames_size() > 16)
+        return std::unexpected("vcpu_op: " + std::to_string(message.vcpu_op().arg().gdt_frames_size()) +
+                               " frames of a GDT, expected at most 16");
+      total.frames += size_of(message.vcpu_op().arg().gdt_frames());
+      break;
     case wire::hypercall::kMemoryOp: {
       const auto extents = count_extents(message.memory_op());
       if (!extents) return std::unexpected("memory_op: " + extents.error());
@@ -250,6 +272,7 @@ hypercall decoded_call::take(const wire::hypercall& message) {
     case wire::hypercall::kGrantTableOp: return take(message.grant_table_op());
     case wire::hypercall::kMemoryOp: return take(message.memory_op());
     case wire::hypercall::kIret: return iret_call{message.iret().rax()};
+    case wire::hypercall::kVcpuOp: return take(message.vcpu_op());
     case wire::hypercall::kUnknown: return unknown_call{message.unknown().op()};
     case wire::hypercall::CALL_NOT_SET: break;
   }
@@ -284,6 +307,23 @@ hypercall decoded_call::take(const wire::multicall_call& message) {
   return multicall_call{.call_list = std::span(multicall_entries_).subspan(at, size),
                         .null = message.null_list(),
                         .nr_calls = message.nr_calls()};
+}
+
+hypercall decoded_call::take(const wire::vcpu_op_call& message) {
+  vcpu_op_call call{.cmd = message.cmd(), .vcpuid = message.vcpuid()};
+  if (!message.has_arg()) return call;
+  const wire::vcpu_guest_context& arg = message.arg();
+  const std::size_t at = frames_.size();
+  frames_.insert(frames_.end(), arg.gdt_frames().begin(), arg.gdt_frames().end());
+  call.arg = vcpu_guest_context{.flags = arg.flags(),
+                                .rip = arg.rip(),
+                                .ldt_base = arg.ldt_base(),
+                                .ldt_ents = arg.ldt_ents(),
+                                .gdt_frames = std::span(frames_).subspan(at),
+                                .gdt_ents = arg.gdt_ents(),
+                                .user_cr3 = arg.user_cr3(),
+                                .cr3 = arg.cr3()};
+  return call;
 }
 
 hypercall decoded_call::take(const wire::set_gdt_call& message) {

@@ -180,6 +180,8 @@ class call_writer {
       return g->cmd() == GNTTABOP_map_grant_ref ? "map_grant_ref" : "unmap_grant_ref";
     if (const auto* o = std::get_if<memory_op_call>(&call)) return memory_op(*o);
     if (const auto* i = std::get_if<iret_call>(&call)) return fmt::format("to the kernel with rax {:#x}", i->rax);
+    if (const auto* v = std::get_if<vcpu_op_call>(&call))
+      return fmt::format("command {} of vCPU {}", v->cmd, v->vcpuid);
     const auto* unknown = std::get_if<unknown_call>(&call);
     return unknown ? fmt::format("number {}", unknown->op) : "";
   }

@@ -168,6 +168,7 @@ struct arguments {
     return o;
   }
   json::object operator()(const iret_call& c) const { return {{"rax", hex(c.rax)}}; }
+  json::object operator()(const vcpu_op_call& c) const { return {{"cmd", c.cmd}, {"vcpuid", c.vcpuid}}; }
   json::object operator()(const unknown_call& c) const { return {{"op", hex(c.op)}}; }
 };
 

@@ -179,6 +179,7 @@ class runner {
       throw missing(h.memory_op(), "a call that scenarios run on the model", "memory_op: `pvmmu conform` runs it");
     if (h.has_map_grant_ref() || h.has_unmap_grant_ref())
       throw missing(h, "a call that a run can make", "one with grants: `pvmmu conform` runs it");
+    if (h.has_vcpu_op()) throw missing(h, "a call that a run can make", "vcpu_op: `pvmmu conform` runs it");
     for (const auto& call : h.multicall().call()) refuse_conform_only(call);
   }
 

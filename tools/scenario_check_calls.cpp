@@ -67,6 +67,11 @@ void scenario_checker::check_hypercall(const sc::hypercall& h) const {
       }
       break;
     case sc::hypercall::kMemoryOp: check_memory_op(h.memory_op()); break;
+    case sc::hypercall::kVcpuOp:
+      for (const auto& w : h.vcpu_op().context().gdt_frame()) check_word(w);
+      check_word(h.vcpu_op().context().cr3());
+      check_word(h.vcpu_op().context().user_cr3());
+      break;
     case sc::hypercall::kVmAssist:
     case sc::hypercall::kIret:
     case sc::hypercall::kUnknown: break;

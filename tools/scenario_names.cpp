@@ -16,10 +16,10 @@ namespace {
 
 constexpr long largest_errno = 4095;
 
-constexpr std::array<std::string_view, 10> call_names{
-    "mmu_update", "mmuext_op",        "update_va_mapping", "update_va_mapping_otherdomain",
-    "multicall",  "set_gdt",          "update_descriptor", "vm_assist",
-    "iret",       emulated_write_name};
+constexpr std::array<std::string_view, 11> call_names{
+    "mmu_update", "mmuext_op", "update_va_mapping", "update_va_mapping_otherdomain",
+    "multicall",  "set_gdt",   "update_descriptor", "vm_assist",
+    "iret",       "vcpu_op",   emulated_write_name};
 
 constexpr std::array<std::pair<std::string_view, u32>, 7> given_frames{{{"window_l1", probe::name_window_l1},
                                                                         {"window_l2", probe::name_window_l2},

@@ -17,6 +17,7 @@ enum class xen_errno : int {
   eacces = 13,
   efault = 14,
   ebusy = 16,
+  eexist = 17,
   einval = 22,
   enosys = 38,
   erestart = 85,
@@ -38,6 +39,7 @@ constexpr std::string_view errno_name(long result) {
     case xen_errno::eacces: return "-EACCES";
     case xen_errno::efault: return "-EFAULT";
     case xen_errno::ebusy: return "-EBUSY";
+    case xen_errno::eexist: return "-EEXIST";
     case xen_errno::einval: return "-EINVAL";
     case xen_errno::enosys: return "-ENOSYS";
     case xen_errno::erestart: return "-ERESTART";

@@ -28,6 +28,7 @@ struct describe {
   number_and_name operator()(const grant_table_op_call&) const { return {HYPERVISOR_grant_table_op, "grant_table_op"}; }
   number_and_name operator()(const memory_op_call&) const { return {HYPERVISOR_memory_op, "memory_op"}; }
   number_and_name operator()(const iret_call&) const { return {HYPERVISOR_iret, "iret"}; }
+  number_and_name operator()(const vcpu_op_call&) const { return {HYPERVISOR_vcpu_op, "vcpu_op"}; }
   number_and_name operator()(const unknown_call& c) const { return {c.op, "unknown"}; }
 };
 

@@ -29,6 +29,7 @@ enum hypercall_nr : u32 {
   HYPERVISOR_vm_assist = 21,
   HYPERVISOR_update_va_mapping_otherdomain = 22,
   HYPERVISOR_iret = 23,
+  HYPERVISOR_vcpu_op = 24,
   HYPERVISOR_mmuext_op = 26,
 };
 
@@ -170,6 +171,30 @@ struct iret_call {
   u64 rax = 0;
 };
 
+enum vcpu_op_cmd : u32 { VCPUOP_initialise = 0, VCPUOP_up = 1, VCPUOP_is_up = 3 };
+
+inline constexpr u64 VGCF_in_kernel = 1 << 2;
+inline constexpr u64 VGCF_online = 1 << 5;
+
+/// What a vCPU begins with, as far as the MMU is concerned (xen public/arch-x86/xen.h). Its other addresses are
+/// canonical.
+struct vcpu_guest_context {
+  u64 flags = 0;  ///< VGCF_*
+  u64 rip = 0;
+  u64 ldt_base = 0;
+  u64 ldt_ents = 0;
+  std::span<const u64> gdt_frames{};  ///< mfns, of which there are 16: those that are not given are 0
+  u64 gdt_ents = 0;
+  u64 user_cr3 = 0;  ///< ctrlreg[1], 0: none
+  u64 cr3 = 0;       ///< ctrlreg[3]
+};
+
+struct vcpu_op_call {
+  u32 cmd = 0;
+  u32 vcpuid = 0;
+  std::optional<vcpu_guest_context> arg{};  ///< of VCPUOP_initialise; nothing: it cannot be read
+};
+
 struct multicall_entry;
 
 struct multicall_call {
@@ -183,9 +208,10 @@ struct unknown_call {
   u64 op = 0;
 };
 
-using hypercall = std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call,
-                               update_va_mapping_otherdomain_call, multicall_call, set_gdt_call, update_descriptor_call,
-                               vm_assist_call, grant_table_op_call, memory_op_call, iret_call, unknown_call>;
+using hypercall =
+    std::variant<mmu_update_call, mmuext_op_call, update_va_mapping_call, update_va_mapping_otherdomain_call,
+                 multicall_call, set_gdt_call, update_descriptor_call, vm_assist_call, grant_table_op_call,
+                 memory_op_call, iret_call, vcpu_op_call, unknown_call>;
 
 struct multicall_entry {
   hypercall call;

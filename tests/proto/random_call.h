@@ -16,7 +16,7 @@ class random_calls {
   explicit random_calls(u64 seed) : random_(seed) {}
 
   hypercall any(unsigned depth = 0) {
-    switch (below(depth < 2 ? 13 : 12)) {
+    switch (below(depth < 2 ? 14 : 13)) {
       case 0:
         return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
                                number()};
@@ -33,6 +33,7 @@ class random_calls {
       case 9: return grant_table_op_call{unmaps(), number()};
       case 10: return memory_op();
       case 11: return iret_call{word()};
+      case 12: return vcpu_op();
       default: return multicall(depth);
     }
   }
@@ -62,6 +63,16 @@ class random_calls {
       case 2: return {word(), xen_memory_exchange{reservation(), reservation(), word()}};
       default: return {word(), reservation()};
     }
+  }
+
+  vcpu_op_call vcpu_op() {
+    vcpu_op_call call{number(), number(), {}};
+    if (below(4) == 0) return call;
+    auto frames = std::make_shared<std::vector<u64>>(below(17));
+    std::ranges::generate(*frames, [&] { return word(); });
+    kept_.push_back(frames);
+    call.arg = vcpu_guest_context{word(), word(), word(), word(), *frames, word(), word(), word()};
+    return call;
   }
 
   done_arg done() {
@@ -170,6 +181,15 @@ inline bool same(const memory_op_call& a, const memory_op_call& b) {
          std::visit([&](const auto& x) { return same(x, std::get<std::decay_t<decltype(x)>>(b.arg)); }, a.arg);
 }
 inline bool same(const iret_call& a, const iret_call& b) { return a.rax == b.rax; }
+inline bool same(const vcpu_guest_context& a, const vcpu_guest_context& b) {
+  return a.flags == b.flags && a.rip == b.rip && a.ldt_base == b.ldt_base && a.ldt_ents == b.ldt_ents &&
+         std::ranges::equal(a.gdt_frames, b.gdt_frames) && a.gdt_ents == b.gdt_ents && a.user_cr3 == b.user_cr3 &&
+         a.cr3 == b.cr3;
+}
+inline bool same(const vcpu_op_call& a, const vcpu_op_call& b) {
+  return a.cmd == b.cmd && a.vcpuid == b.vcpuid && a.arg.has_value() == b.arg.has_value() &&
+         (!a.arg || same(*a.arg, *b.arg));
+}
 inline bool same(const unknown_call& a, const unknown_call& b) { return a.op == b.op; }
 inline bool same(const hypercall& a, const hypercall& b);
 inline bool same(const multicall_entry& a, const multicall_entry& b) {

@@ -164,6 +164,22 @@ hypercall abi_call::convert(const lab::memory_op& c) {
 
 hypercall abi_call::convert(const lab::iret& c) { return iret_call{.rax = c.rax}; }
 
+hypercall abi_call::convert(const lab::vcpu_op& c) {
+  vcpu_op_call call{.cmd = c.cmd, .vcpuid = c.vcpuid};
+  if (!c.arg) return call;
+  auto& frames = frame_lists_.emplace_back();
+  for (const lab::word& frame : c.arg->gdt_frames) frames.push_back(number_(frame));
+  call.arg = vcpu_guest_context{.flags = c.arg->flags,
+                                .rip = c.arg->rip,
+                                .ldt_base = c.arg->ldt_base,
+                                .ldt_ents = c.arg->ldt_ents,
+                                .gdt_frames = frames,
+                                .gdt_ents = c.arg->gdt_ents,
+                                .user_cr3 = number_(c.arg->user_cr3),
+                                .cr3 = number_(c.arg->cr3)};
+  return call;
+}
+
 hypercall abi_call::convert(const lab::raw_call& c) {
   // Only another multicall's entry asks for it so, with a list of nothing.
   if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true};

@@ -47,6 +47,7 @@ class abi_call {
   hypercall convert(const lab::unmap_grant_ref& c);
   hypercall convert(const lab::memory_op& c);
   hypercall convert(const lab::iret& c);
+  hypercall convert(const lab::vcpu_op& c);
   hypercall convert(const lab::raw_call& c);
   hypercall convert(const lab::multicall& c);
   hypercall convert(const lab::memory_access& c);

@@ -26,6 +26,11 @@ struct visitor {
     std::visit([this](auto& arg) { argument(arg); }, c.arg);
   }
   void operator()(lab::iret&) const {}
+  void operator()(lab::vcpu_op& c) const {
+    if (!c.arg) return;
+    list(c.arg->gdt_frames);
+    all(c.arg->user_cr3, c.arg->cr3);
+  }
   void operator()(lab::raw_call& c) const {
     list(c.args);
     for (lab::blob& b : c.blobs) list(b.words);

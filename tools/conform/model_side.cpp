@@ -28,7 +28,8 @@ model_side::model_side(const lab::machine_facts& facts, outcome_table* outcomes)
     : m_({.frames = facts.frames}), outcomes_(outcomes) {
   m_.xen_l4_slots = facts.xen_l4_slots;
   m_.mmio_ro_ranges = facts.mmio_ro;
-  const auto built = xen::build_domain(m_, domain_config{.pages = probe_pages, .kernel_pages = probe_kernel_pages});
+  const auto built =
+      xen::build_domain(m_, domain_config{.pages = probe_pages, .vcpus = 2, .kernel_pages = probe_kernel_pages});
   if (!built) throw std::invalid_argument(built.error());
   probe_ = m_.find_domain(built->domid);
   probe_->iomem_caps = facts.dom0_iomem;

@@ -8,9 +8,9 @@ namespace {
 
 /// In the order of lab::call's alternatives.
 constexpr std::array<std::string_view, std::variant_size_v<lab::call>> names_of_calls{
-    "mmu_update",    "mmuext_op",       "update_va_mapping", "set_gdt", "update_descriptor", "vm_assist",
-    "map_grant_ref", "unmap_grant_ref", "memory_op",         "iret",    "raw_call",          "multicall",
-    "access"};
+    "mmu_update", "mmuext_op",     "update_va_mapping", "set_gdt",   "update_descriptor",
+    "vm_assist",  "map_grant_ref", "unmap_grant_ref",   "memory_op", "iret",
+    "vcpu_op",    "raw_call",      "multicall",         "access"};
 static_assert(!names_of_calls.back().empty());
 
 bool pins(const lab::call& c) {

@@ -44,6 +44,7 @@ class program_reader {
   lab::update_descriptor update_descriptor(const scenario::update_descriptor& u) const;
   lab::map_grant_ref map_grant_ref(const scenario::map_grant_ref& m) const;
   lab::unmap_grant_ref unmap_grant_ref(const scenario::unmap_grant_ref& u) const;
+  lab::vcpu_op vcpu_op(const scenario::vcpu_op& o) const;
   lab::raw_call raw(const scenario::raw& r) const;
   lab::memory_op memory_op(const scenario::memory_op& m) const;
   lab::memory_reservation reservation(const scenario::memory_op::memory_reservation& r) const;

@@ -46,6 +46,7 @@ lab::simple_call program_reader::simple_call(const sc::hypercall& h) const {
     case sc::hypercall::kMapGrantRef: return map_grant_ref(h.map_grant_ref());
     case sc::hypercall::kUnmapGrantRef: return unmap_grant_ref(h.unmap_grant_ref());
     case sc::hypercall::kIret: return lab::iret{.rax = h.iret().rax()};
+    case sc::hypercall::kVcpuOp: return vcpu_op(h.vcpu_op());
     case sc::hypercall::kRaw: return raw(h.raw());
     case sc::hypercall::kMemoryOp: return memory_op(h.memory_op());
     case sc::hypercall::kMulticall:
@@ -168,6 +169,21 @@ lab::memory_op program_reader::memory_op(const sc::memory_op& m) const {
   if (m.has_machphys_mfn_list())
     c.arg = lab::machphys_mfn_list{m.machphys_mfn_list().max_extents(), extents(m.machphys_mfn_list().extents())};
   if (m.has_adopt_first()) c.adopt_first = frame_index(m.adopt_first());
+  return c;
+}
+
+lab::vcpu_op program_reader::vcpu_op(const sc::vcpu_op& o) const {
+  lab::vcpu_op c{.cmd = o.cmd(), .vcpuid = o.vcpuid()};
+  if (!o.has_context()) return c;
+  const sc::vcpu_op::guest_context& from = o.context();
+  c.arg = lab::vcpu_guest_context{.flags = from.flags(),
+                                  .rip = from.rip(),
+                                  .ldt_base = from.ldt_base(),
+                                  .ldt_ents = from.ldt_ents(),
+                                  .gdt_ents = from.gdt_ents(),
+                                  .user_cr3 = word(from.user_cr3()),
+                                  .cr3 = word(from.cr3())};
+  for (const auto& w : from.gdt_frame()) c.arg->gdt_frames.push_back(word(w));
   return c;
 }
 

@@ -41,6 +41,7 @@ class program_writer {
   void write(const lab::unmap_grant_ref& c, scenario::hypercall& to) const;
   void write(const lab::memory_op& c, scenario::hypercall& to) const;
   void write(const lab::iret& c, scenario::hypercall& to) const;
+  void write(const lab::vcpu_op& c, scenario::hypercall& to) const;
   void write(const lab::raw_call& c, scenario::hypercall& to) const;
   void write(const lab::multicall& c, scenario::hypercall& to) const;
 

@@ -189,6 +189,23 @@ void program_writer::write(const lab::memory_op& c, sc::hypercall& h) const {
 
 void program_writer::write(const lab::iret& c, sc::hypercall& h) const { h.mutable_iret()->set_rax(c.rax); }
 
+void program_writer::write(const lab::vcpu_op& c, sc::hypercall& h) const {
+  const word_writer words(program_);
+  sc::vcpu_op& to = *h.mutable_vcpu_op();
+  to.set_cmd(c.cmd);
+  to.set_vcpuid(c.vcpuid);
+  if (!c.arg) return;
+  auto& context = *to.mutable_context();
+  context.set_flags(c.arg->flags);
+  context.set_rip(c.arg->rip);
+  context.set_ldt_base(c.arg->ldt_base);
+  context.set_ldt_ents(c.arg->ldt_ents);
+  for (const lab::word& w : c.arg->gdt_frames) words.word(w, *context.add_gdt_frame());
+  context.set_gdt_ents(c.arg->gdt_ents);
+  words.word(c.arg->cr3, *context.mutable_cr3());
+  words.word(c.arg->user_cr3, *context.mutable_user_cr3());
+}
+
 void program_writer::write(const lab::raw_call& c, sc::hypercall& h) const {
   if (c.args.empty() && c.blobs.empty()) return h.set_unknown(c.op);
   const word_writer words(program_);

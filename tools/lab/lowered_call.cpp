@@ -9,6 +9,24 @@
 namespace pvmmu::lab {
 namespace {
 
+/// The struct of xen public/arch-x86/xen.h, in words.
+std::vector<word> words_of(const vcpu_guest_context& c) {
+  constexpr std::size_t flags = 64, rip = 81, ldt_base = 602, ldt_ents = 603, gdt_frames = 604, gdt_ents = 620,
+                        ctrlreg = 623, nr_words = 646;
+  std::vector<word> words(nr_words);
+  words[flags] = plain(c.flags);
+  words[rip] = plain(c.rip);
+  words[ldt_base] = plain(c.ldt_base);
+  words[ldt_ents] = plain(c.ldt_ents);
+  if (c.gdt_frames.size() > gdt_ents - gdt_frames)
+    throw std::invalid_argument(fmt::format("{} frames of a GDT, at most 16 are possible", c.gdt_frames.size()));
+  std::ranges::copy(c.gdt_frames, words.begin() + gdt_frames);
+  words[gdt_ents] = plain(c.gdt_ents);
+  words[ctrlreg + 1] = c.user_cr3;
+  words[ctrlreg + 3] = c.cr3;
+  return words;
+}
+
 /// Lowers calls one into the other: a multicall's entries put their lists behind its own.
 class lowering {
  public:
@@ -82,6 +100,11 @@ class lowering {
   bare_call operator()(const iret& c) {
     if (!std::exchange(has_frame_, true)) result_.header.iret_rax = c.rax;
     return {HYPERVISOR_iret, {}};
+  }
+
+  bare_call operator()(const vcpu_op& c) {
+    const word arg = c.arg ? add(words_of(*c.arg)) : word{.kind = word_kind::unmapped};
+    return {HYPERVISOR_vcpu_op, {plain(c.cmd), plain(c.vcpuid), arg}};
   }
 
   bare_call operator()(const raw_call& c) {

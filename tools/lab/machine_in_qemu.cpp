@@ -72,7 +72,7 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           fmt::format("{},{}", o.guest.string(), o.module),
           "-append",
           fmt::format("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=none dom0=pv dom0_mem={}M "
-                      "dom0_max_vcpus=1 maxcpus=1 xpti=no noreboot",
+                      "dom0_max_vcpus=2 maxcpus=1 xpti=no noreboot",
                       o.dom0_megabytes)};
 }
 

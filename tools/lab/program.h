@@ -215,8 +215,29 @@ struct iret {
   bool operator==(const iret&) const = default;
 };
 
+/// The rest of it is 0.
+struct vcpu_guest_context {
+  u64 flags = 0;
+  u64 rip = 0;
+  u64 ldt_base = 0;
+  u64 ldt_ents = 0;
+  std::vector<word> gdt_frames{};  ///< at most 16
+  u64 gdt_ents = 0;
+  word user_cr3{};
+  word cr3{};
+  bool operator==(const vcpu_guest_context&) const = default;
+};
+
+/// The domain's second vCPU is there to be initialised, once a boot; it must not come up. Not in a multicall.
+struct vcpu_op {
+  u32 cmd = 0;
+  u32 vcpuid = 0;
+  std::optional<vcpu_guest_context> arg{};  ///< nothing: memory that cannot be read
+  bool operator==(const vcpu_op&) const = default;
+};
+
 using simple_call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                                 map_grant_ref, unmap_grant_ref, memory_op, iret, raw_call>;
+                                 map_grant_ref, unmap_grant_ref, memory_op, iret, vcpu_op, raw_call>;
 
 struct multicall {
   std::vector<simple_call> entries{};  ///< their blobs and lists take part in one call: at most 36 altogether
@@ -237,7 +258,7 @@ struct memory_access {
 };
 
 using call = std::variant<mmu_update, mmuext_op, update_va_mapping, set_gdt, update_descriptor, vm_assist,
-                          map_grant_ref, unmap_grant_ref, memory_op, iret, raw_call, multicall, memory_access>;
+                          map_grant_ref, unmap_grant_ref, memory_op, iret, vcpu_op, raw_call, multicall, memory_access>;
 
 struct program {
   u32 nr_frames = 0;
