@@ -16,7 +16,8 @@
 // update_va_mapping with a bad mask, which gives -EFAULT after the fact. What the heap keeps of a free frame
 // is its own. Nor is an operation judged that was preempted: I14 says that it ends as another. Nor is one that changes
 // a table to which Xen has lost a reference (machine::lost_references): it stays partial, with all that it holds, until
-// somebody asks for it.
+// somebody asks for it. The real Xen leaves each kind of change so in
+// tests/conformance/programs/failed_calls_leave.textproto, but for the cache attributes of what is no RAM.
 
 #include <map>
 #include <tuple>
