@@ -16,8 +16,8 @@
 // update_va_mapping with a bad mask, which gives -EFAULT after the fact. What the heap keeps of a free frame
 // is its own. Nor is an operation judged that was preempted: I14 says that it ends as another. Nor is one that changes
 // a table to which Xen has lost a reference (machine::lost_references): it stays partial, with all that it holds, until
-// somebody asks for it. The real Xen leaves each kind of change so in
-// tests/conformance/programs/failed_calls_leave.textproto, but for the cache attributes of what is no RAM.
+// somebody asks for it. That the real Xen leaves types of tables and of descriptor pages, USER bits, the mark of a
+// non-coherent mapping and mended descriptors so is seen in tests/conformance/programs/failed_calls_leave.textproto.
 
 #include <map>
 #include <tuple>
