@@ -1,5 +1,6 @@
 #include "hypervisor-model/guest_access.h"
 
+#include <array>
 #include <cstring>
 
 #include "hypervisor-model/ldt.h"
@@ -18,10 +19,34 @@ access_result inject_page_fault(machine& m, const vcpu& curr, u64 va, u32 error_
   return {.fault = true, .error_code = error_code, .cr2 = va};
 }
 
-u64 load(const machine& m, mfn_t frame, u64 offset, unsigned bytes) {
+/// Bytes of one frame.
+struct piece {
+  mfn_t frame{};
+  u64 offset = 0;
+  u64 bytes = 0;
+};
+/// What an access reaches: the second is of the next page, where the access goes on there.
+using pieces = std::array<piece, 2>;
+
+/// What is no memory is a device that is not there: reads see 0 under QEMU, writes go nowhere.
+u64 load(const machine& m, const pieces& from) {
   u64 value = 0;
-  std::memcpy(&value, reinterpret_cast<const char*>(m.words(frame)) + offset, bytes);
+  char* to = reinterpret_cast<char*>(&value);
+  for (const piece& p : from) {
+    if (p.bytes != 0 && m.mfn_valid(p.frame))
+      std::memcpy(to, reinterpret_cast<const char*>(m.words(p.frame)) + p.offset, p.bytes);
+    to += p.bytes;
+  }
   return value;
+}
+
+void store(machine& m, const pieces& to, u64 value) {
+  const char* from = reinterpret_cast<const char*>(&value);
+  for (const piece& p : to) {
+    if (p.bytes != 0 && m.mfn_valid(p.frame))
+      std::memcpy(reinterpret_cast<char*>(m.words(p.frame)) + p.offset, from, p.bytes);
+    from += p.bytes;
+  }
 }
 
 /// A register's value, as much of it as an access of `bytes` uses.
@@ -30,13 +55,11 @@ u64 low_bytes(u64 value, unsigned bytes) {
 }
 
 /// The access itself, in memory that the guest may reach.
-access_result perform(machine& m, mfn_t frame, const access_request& r) {
-  const u64 offset = r.va & PAGE_OFFSET_MASK;
+access_result perform(machine& m, const pieces& at, const access_request& r) {
   access_result result;
-  if (r.kind != access_kind::write) result.value = load(m, frame, offset, r.bytes);
-  if (r.kind == access_kind::read || (r.kind == access_kind::cmpxchg && result.value != low_bytes(r.expected, r.bytes)))
-    return result;
-  std::memcpy(reinterpret_cast<char*>(m.words(frame)) + offset, &r.value, r.bytes);
+  if (r.kind != access_kind::write) result.value = load(m, at);
+  const bool differs = r.kind == access_kind::cmpxchg && result.value != low_bytes(r.expected, r.bytes);
+  if (is_write(r) && !differs) store(m, at, r.value);
   return result;
 }
 
@@ -47,7 +70,7 @@ std::optional<access_result> emulate_instruction(machine& m, vcpu& curr, const t
   const bool reads = r.kind != access_kind::write;
   // Whoever reads through the mapping marks it accessed: an exchange, and Xen where it completes a part of an entry.
   if (reads || (r.bytes < sizeof(pte_t) && offset % r.bytes == 0)) set_accessed_dirty(m, curr.guest_table, r.va, false);
-  const u64 value = load(m, t.frame, offset, r.bytes);
+  const u64 value = load(m, {piece{t.frame, offset, r.bytes}});
   // A compare that fails and an exchange that changes nothing write nothing, and nothing of the new value is looked at
   // (xen 4.17 x86_emulate.c:8436, 11556).
   const bool writes = r.kind == access_kind::cmpxchg
@@ -77,6 +100,40 @@ std::optional<access_result> emulate_write(machine& m, vcpu& curr, const transla
   return result;
 }
 
+/// How far an access comes in one of its pages.
+struct reached {
+  translation t;
+  bool allowed = false;
+  u32 error_code = 0;  ///< of the fault, if it is not allowed
+};
+
+reached reach(machine& m, const vcpu& curr, u64 va, const access_request& r) {
+  const bool user_mode = r.mode == cpu_mode::user;
+  const bool write = is_write(r);
+  const u32 why = (write ? PFEC_write_access : 0u) | (user_mode ? PFEC_user_mode : 0u);
+  if (!addr_ok(va)) return {.t = {}, .error_code = why};
+  const mfn_t root = user_mode ? curr.guest_table_user : curr.guest_table;
+  const translation t = walk(m, root, va);
+  set_accessed_above(m, root, va, t);
+  if (!t.present) return {.t = t, .error_code = why};
+  if (!t.user || (write && !t.writable)) return {.t = t, .error_code = why | PFEC_page_present};
+  set_accessed_dirty(m, root, va, write);
+  return {.t = t, .allowed = true};
+}
+
+/// One page after the other, and memory only when both can be reached. Such a store is never emulated: it is not
+/// aligned, or not within the page of the fault.
+access_result access_two_pages(machine& m, const vcpu& curr, const access_request& r) {
+  const u64 next_page = (r.va + r.bytes - 1) & ~PAGE_OFFSET_MASK;
+  const u64 in_first = next_page - r.va;
+  const reached first = reach(m, curr, r.va, r);
+  if (!first.allowed) return inject_page_fault(m, curr, r.va, first.error_code);
+  const reached second = reach(m, curr, next_page, r);
+  if (!second.allowed) return inject_page_fault(m, curr, next_page, second.error_code);
+  return perform(
+      m, {piece{first.t.frame, r.va & PAGE_OFFSET_MASK, in_first}, piece{second.t.frame, 0, r.bytes - in_first}}, r);
+}
+
 }  // namespace
 
 access_result guest_access(machine& m, vcpu& curr, const access_request& request) {
@@ -84,27 +141,17 @@ access_result guest_access(machine& m, vcpu& curr, const access_request& request
   if (request.kind == access_kind::load_selector)
     return load_selector(m, curr, static_cast<u16>(request.value), request.mode);
   const bool one_word = request.bytes == 1 || request.bytes == 2 || request.bytes == 4 || request.bytes == 8;
-  if (!one_word || (request.va & PAGE_OFFSET_MASK) + request.bytes > PAGE_SIZE) {
-    return inject_page_fault(m, curr, request.va, 0);
-  }
-  const bool user_mode = request.mode == cpu_mode::user;
-  const bool write = is_write(request);
-  const u32 why = (write ? PFEC_write_access : 0u) | (user_mode ? PFEC_user_mode : 0u);
-  if (!addr_ok(request.va)) return inject_page_fault(m, curr, request.va, why);
+  if (!one_word) return inject_page_fault(m, curr, request.va, 0);
+  const u64 offset = request.va & PAGE_OFFSET_MASK;
+  if (offset + request.bytes > PAGE_SIZE) return access_two_pages(m, curr, request);
 
-  const mfn_t root = user_mode ? curr.guest_table_user : curr.guest_table;
-  const translation t = walk(m, root, request.va);
-  set_accessed_above(m, root, request.va, t);
-  if (!t.present) return inject_page_fault(m, curr, request.va, why);
-  if (t.user && (t.writable || !write)) {
-    set_accessed_dirty(m, root, request.va, write);
-    if (!m.mfn_valid(t.frame)) return {};  // MMIO without a device: reads see 0 under QEMU, writes go nowhere
-    return perform(m, t.frame, request);
+  const reached page = reach(m, curr, request.va, request);
+  if (page.allowed) return perform(m, {piece{page.t.frame, offset, request.bytes}}, request);
+  const bool read_only = (page.error_code & PFEC_page_present) && page.t.user;
+  if (read_only && request.mode == cpu_mode::kernel) {
+    if (const auto emulated = emulate_write(m, curr, page.t, request)) return *emulated;
   }
-  if (write && t.user && !user_mode) {
-    if (const auto emulated = emulate_write(m, curr, t, request)) return *emulated;
-  }
-  return inject_page_fault(m, curr, request.va, why | PFEC_page_present);
+  return inject_page_fault(m, curr, request.va, page.error_code);
 }
 
 }  // namespace pvmmu::xen

@@ -6,7 +6,7 @@
 
 namespace pvmmu::xen {
 
-/// For loads and stores `request.bytes` must be 1, 2, 4 or 8 and the access must lie within one page; anything else is
+/// For loads and stores `request.bytes` must be 1, 2, 4 or 8, aligned or not, in one page or two; anything else is
 /// answered with a #PF of error code 0 at va, as nothing a processor does looks so.
 access_result guest_access(machine& m, vcpu& curr, const access_request& request);
 

@@ -26,7 +26,7 @@ enum class cpu_mode : u8 { kernel, user };
 struct access_request {
   access_kind kind = access_kind::read;
   cpu_mode mode = cpu_mode::kernel;
-  u8 bytes = 8;  ///< 1, 2, 4 or 8, within one page
+  u8 bytes = 8;  ///< 1, 2, 4 or 8, aligned or not
   u64 va = 0;
   u64 value = 0;
   u64 expected = 0;

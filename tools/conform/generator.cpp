@@ -15,6 +15,10 @@ lab::program program_maker::make() {
     make_refused_stores();
     return std::move(p_);
   }
+  if (one_in(40)) {
+    make_unaligned();
+    return std::move(p_);
+  }
   ldt_ = one_in(4);
   plan_frames();
   if (one_in(4)) begin_grants();

@@ -61,6 +61,11 @@ class program_maker {
   // ---- generator_refused.cpp
   void make_refused_stores();
 
+  // ---- generator_unaligned.cpp
+  void make_unaligned();
+  lab::update_va_mapping map_page(u32 page);
+  lab::memory_access unaligned_access();
+
   // ---- generator_words.cpp: frames and entries
   u32 own_frame() { return static_cast<u32>(below(roles_.size())); }
   u32 table();
@@ -172,8 +177,9 @@ class program_maker {
   std::vector<granted> mapped_;
   memory_of memory_ = memory_of::nobody;  ///< whose frames come and go
   std::vector<run> came_;
-  bool ldt_ = false;   ///< selectors are loaded
-  bool deep_ = false;  ///< accesses go through the tables that the program loads: no MMIO in them
+  std::vector<bool> exchangeable_;  ///< of the pages that unaligned accesses reach: those that locked ones may
+  bool ldt_ = false;                ///< selectors are loaded
+  bool deep_ = false;               ///< accesses go through the tables that the program loads: no MMIO in them
   std::map<std::pair<u32, u32>, lab::word> known_;  ///< what an entry may hold, by frame and slot
 };
 

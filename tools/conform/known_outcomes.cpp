@@ -228,6 +228,12 @@ constexpr outcome_cell cells[] = {
 
     {"read: a mapping", "0"},
     {"read: nothing mapped", "#PF"},
+    {"read: two pages", "0"},
+    {"read: two pages", "#PF"},
+    {"store: two pages", "0"},
+    {"store: two pages", "#PF"},
+    {"store not aligned: RO mapping of an L1", "0"},  // an exchange that changes nothing
+    {"store not aligned: RO mapping of an L1", "#PF"},
     {"store: nothing mapped", "#PF"},
     {"store: RW mapping", "0"},
     {"store: RW entry below an RO one", "#PF"},

@@ -187,13 +187,16 @@ string_view outcome_recorder::name_selector(const xen::vcpu& curr, u64 selector)
 string_view outcome_recorder::name_access(const xen::vcpu& curr, const access_request& r) const {
   if (r.kind == access_kind::load_selector) return name_selector(curr, r.value);
   const bool reads = r.kind == access_kind::read;
+  if ((r.va & PAGE_OFFSET_MASK) + r.bytes > PAGE_SIZE) return reads ? "read: two pages" : "store: two pages";
   const xen::translation t = xen::walk(m_, curr.guest_table, r.va);
   if (!addr_ok(r.va) || !t.present) return reads ? "read: nothing mapped" : "store: nothing mapped";
   if (reads) return "read: a mapping";
   if (t.writable) return "store: RW mapping";
   if (m_.words(t.table)[t.slot] & PAGE_RW) return "store: RW entry below an RO one";
   switch (aim_of(m_, t.frame)) {
-    case aim::l1: return store_name(r.kind, r.bytes == sizeof(pte_t));
+    case aim::l1:
+      if (r.va % r.bytes != 0) return "store not aligned: RO mapping of an L1";
+      return store_name(r.kind, r.bytes == sizeof(pte_t));
     case aim::l2: return "store: RO mapping of an L2";
     case aim::l3: return "store: RO mapping of an L3";
     case aim::l4: return "store: RO mapping of an L4";

@@ -119,8 +119,9 @@ void catch_exceptions() {
 }
 
 call_result perform(const access& a) {
-  const mmuext_op flush{MMUEXT_INVLPG_LOCAL, a.va, 0};
-  if (a.op != access_op::load_selector) hypercall(HYPERVISOR_mmuext_op, address_of(&flush), 1, 0, DOMID_SELF);
+  // Both pages, if it goes on in a second.
+  const mmuext_op flushes[] = {{MMUEXT_INVLPG_LOCAL, a.va, 0}, {MMUEXT_INVLPG_LOCAL, a.va + a.bytes - 1, 0}};
+  if (a.op != access_op::load_selector) hypercall(HYPERVISOR_mmuext_op, address_of(flushes), 2, 0, DOMID_SELF);
   caught.vector = call_result::no_fault;
   call_result result;
   const u64 value = perform_sized(a);

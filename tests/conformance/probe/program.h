@@ -128,7 +128,7 @@ enum class call_kind : u32 {
 
 /// load_selector loads bits 15:0 of `value` into %es, with that value's bit 2 set: a selector of the LDT; then %es gets
 /// back what it had. The others are a load or store by the guest's kernel. Before it the probe does INVLPG_LOCAL of the
-/// address. xchg and cmpxchg should be aligned: QEMU reports a fault of an unaligned one as that of a read.
+/// address, and of its last byte's. xchg and cmpxchg should be aligned: QEMU makes an unaligned one read first.
 enum class access_op : u8 { read, write, xchg, cmpxchg, load_selector };
 
 struct call_header {
