@@ -15,6 +15,8 @@
 namespace pvmmu::xen {
 
 inline constexpr unsigned grants_per_frame = PAGE_SIZE / sizeof(u64);
+inline constexpr unsigned grants_per_frame_v2 = PAGE_SIZE / (2 * sizeof(u64));
+inline constexpr unsigned status_per_frame = PAGE_SIZE / sizeof(u16);
 inline constexpr u32 MAPTRACK_TAIL = ~u32{0};
 
 // `active_grant_entry::pin`: four counters of 8 bits.
@@ -46,9 +48,15 @@ struct grant_mapping {
 };
 
 struct grant_table {
+  u32 version = 1;
   std::vector<mfn_t> shared;  ///< the frames that the guest writes its grants to
+  std::vector<mfn_t> status;  ///< of version 2: where Xen says what is mapped
   std::vector<active_grant_entry> active;
   std::vector<grant_mapping> maptrack;
+
+  u32 nr_entries() const {
+    return static_cast<u32>(shared.size()) * (version == 1 ? grants_per_frame : grants_per_frame_v2);
+  }
 };
 
 }  // namespace pvmmu::xen

@@ -6,6 +6,7 @@
 
 #include "hypervisor-model/batch.h"
 #include "hypervisor-model/grant_mapping.h"
+#include "hypervisor-model/grant_version.h"
 #include "hypervisor-model/maptrack.h"
 
 namespace pvmmu::xen {
@@ -22,11 +23,18 @@ struct grant {
   mfn_t frame_of_table() const { return owner.grants.shared[ref / grants_per_frame]; }
   u64 word() const { return m.words(frame_of_table())[ref % grants_per_frame]; }
   void write(u64 value) const { m.write_pte(frame_of_table(), ref % grants_per_frame, value); }
+  /// GTF_reading and GTF_writing lie in the grant itself, or in a status frame beside the table.
+  void clear_status(u64 bits) const {
+    if (owner.grants.version == 1) return write(word() & ~bits);
+    const grant_status_place at = place_of_status(owner.grants, ref);
+    m.write_pte(at.frame, at.slot, m.words(at.frame)[at.slot] & ~(bits << at.shift));
+  }
   active_grant_entry& active() const { return owner.grants.active[ref]; }
 };
 
 /// Tells the granting domain that its grant is in use (xen 4.17 grant_table.c:748).
 grant_status set_status(const grant& g, domid_t mapper, bool readonly) {
+  if (g.owner.grants.version != 1) return GNTST_general_error;  // entries of version 2 are not modelled
   const u64 word = g.word();
   const bool granted = (word & (GTF_type_mask | GTF_sub_page)) == GTF_permit_access && (word >> 16 & 0xffff) == mapper;
   if (g.active().pin == 0 && !granted) return GNTST_general_error;
@@ -40,7 +48,7 @@ void reduce_status_for_pin(const grant& g, bool readonly) {
   const u32 pin = g.active().pin;
   u64 clear = pin == 0 ? GTF_reading : 0;
   if (!readonly && !(pin & (GNTPIN_hstw_mask | GNTPIN_devw_mask))) clear |= GTF_writing;
-  if (clear != 0) g.write(g.word() & ~clear);
+  if (clear != 0) g.clear_status(clear);
 }
 
 /// Counts one more mapping of the grant. The first one looks up its frame, with a general reference (`pg`).
@@ -125,8 +133,7 @@ grant_status map_grant_ref(machine& m, vcpu& curr, gnttab_map_grant_ref_t& op) {
   if (!rd) return GNTST_bad_domain;
   const auto handle = get_maptrack_handle(curr);
   if (!handle) return GNTST_no_space;
-  const grant_status s =
-      op.ref < rd->grants.active.size() ? map_grant(m, curr, {m, *rd, op.ref}, op) : GNTST_bad_gntref;
+  const grant_status s = op.ref < rd->grants.nr_entries() ? map_grant(m, curr, {m, *rd, op.ref}, op) : GNTST_bad_gntref;
   if (s != GNTST_okay) {
     put_maptrack_handle(*curr.dom, *handle);
     return s;
@@ -245,8 +252,11 @@ void gnttab_use_frame(domain& d, mfn_t shared) {
 
 long do_grant_table_op(machine& m, vcpu& curr, grant_table_op_call& call) {
   if (static_cast<s32>(call.count) < 0) return to_result(xen_errno::einval);
-  if (auto* uop = std::get_if<std::span<gnttab_map_grant_ref_t>>(&call.uop)) return map_all(m, curr, call, *uop);
-  return unmap_all(m, curr, call, std::get<std::span<gnttab_unmap_grant_ref_t>>(call.uop));
+  if (auto* maps = std::get_if<std::span<gnttab_map_grant_ref_t>>(&call.uop)) return map_all(m, curr, call, *maps);
+  if (auto* unmaps = std::get_if<std::span<gnttab_unmap_grant_ref_t>>(&call.uop))
+    return unmap_all(m, curr, call, *unmaps);
+  if (auto* version = std::get_if<gnttab_set_version_t>(&call.uop)) return gnttab_set_version(m, *curr.dom, *version);
+  return gnttab_get_status_frames(m, *curr.dom, call.count, std::get<gnttab_get_status_frames_t>(call.uop));
 }
 
 void gnttab_release_mappings(machine& m, domain& d) {

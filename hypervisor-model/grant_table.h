@@ -1,5 +1,6 @@
 #pragma once
-// Grants of version 1, mapped and unmapped (xen 4.17 common/grant_table.c, arch/x86/pv/grant_table.c).
+// Grants of version 1, mapped and unmapped; those of a table of version 2 are refused, as are entries that grant
+// nothing (GNTST_general_error; xen 4.17 common/grant_table.c, arch/x86/pv/grant_table.c).
 //
 //   mapping   references it holds                       who drops them
 //   host      one general; type if writable             whoever overwrites the L1 entry, as with any other

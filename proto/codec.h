@@ -67,6 +67,7 @@ class decoded_call {
   hypercall take(const wire::set_gdt_call& message);
   hypercall take(const wire::vcpu_op_call& message);
   hypercall take(const wire::grant_table_op_call& message);
+  hypercall take(const wire::gnttab_get_status_frames_t& message, u32 count);
   hypercall take(const wire::memory_op_call& message);
   template <class Message>
   extent_list take_extents(const Message& message);

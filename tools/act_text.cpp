@@ -176,8 +176,7 @@ class call_writer {
     if (const auto* d = std::get_if<update_descriptor_call>(&call))
       return fmt::format("maddr {:#x} to {:#x}", d->maddr, d->desc);
     if (const auto* v = std::get_if<vm_assist_call>(&call)) return fmt::format("command {}, type {}", v->cmd, v->type);
-    if (const auto* g = std::get_if<grant_table_op_call>(&call))
-      return g->cmd() == GNTTABOP_map_grant_ref ? "map_grant_ref" : "unmap_grant_ref";
+    if (const auto* g = std::get_if<grant_table_op_call>(&call)) return std::string(gnttab_cmd_name(g->cmd()));
     if (const auto* o = std::get_if<memory_op_call>(&call)) return memory_op(*o);
     if (const auto* i = std::get_if<iret_call>(&call)) return fmt::format("to the kernel with rax {:#x}", i->rax);
     if (const auto* v = std::get_if<vcpu_op_call>(&call))

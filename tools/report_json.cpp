@@ -104,6 +104,13 @@ json::array hex_list(const List& numbers) {
   return list;
 }
 
+json::array json_of(const gnttab_set_version_t& op) { return {json::object{{"version", op.version}}}; }
+
+json::array json_of(const gnttab_get_status_frames_t& op) {
+  return {json::object{
+      {"nr_frames", op.nr_frames}, {"dom", op.dom}, {"status", op.status}, {"frame_list", hex_list(op.frame_list)}}};
+}
+
 json::object json_of(const xen_memory_reservation& r) {
   return {{"extents", hex_list(r.extent_start.entries)},
           {"nr_extents", r.nr_extents},

@@ -138,6 +138,7 @@ void machine::unlink(domain& d, page_info& pg) {
     d.page_list = pg.next;
   }
   if (pg.next != 0) frames_[pg.next].prev = pg.prev;
+  pg.prev = pg.next = 0;
   if (!(pg.count_info & PGC_xen_heap)) --d.tot_pages;
 }
 
@@ -202,6 +203,7 @@ void machine::remove_domain(domid_t domid) {
   }
   for (const domain* d : gone) {
     for (const mfn_t mfn : d->grants.shared) free_xenheap_page(mfn);
+    for (const mfn_t mfn : d->grants.status) free_xenheap_page(mfn);
     if (d->shared_info.n != 0) free_xenheap_page(d->shared_info);
   }
   std::erase_if(domains_, [&gone](const auto& d) { return std::ranges::count(gone, d.get()) != 0; });

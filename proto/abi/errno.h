@@ -19,6 +19,7 @@ enum class xen_errno : int {
   ebusy = 16,
   eexist = 17,
   einval = 22,
+  erange = 34,
   enosys = 38,
   erestart = 85,
   eopnotsupp = 95,
@@ -41,6 +42,7 @@ constexpr std::string_view errno_name(long result) {
     case xen_errno::ebusy: return "-EBUSY";
     case xen_errno::eexist: return "-EEXIST";
     case xen_errno::einval: return "-EINVAL";
+    case xen_errno::erange: return "-ERANGE";
     case xen_errno::enosys: return "-ENOSYS";
     case xen_errno::erestart: return "-ERESTART";
     case xen_errno::eopnotsupp: return "-EOPNOTSUPP";

@@ -5,14 +5,23 @@
 //   one word a grant              frame        domid    flags      make_grant(frame, GTF_permit_access, domid)
 //
 // Whoever maps a grant by its number (ref) is given a handle, with which it is unmapped.
+//
+// A table of version 2 has entries of another form, and status frames beside it: pages of Xen's heap where Xen says
+// what is mapped. A domain may change the version of its own table while nothing of it is in use.
 
+#include <span>
 #include <string_view>
 
 #include "proto/abi/frame.h"
 
 namespace pvmmu {
 
-enum gnttab_cmd : u32 { GNTTABOP_map_grant_ref = 0, GNTTABOP_unmap_grant_ref = 1 };
+enum gnttab_cmd : u32 {
+  GNTTABOP_map_grant_ref = 0,
+  GNTTABOP_unmap_grant_ref = 1,
+  GNTTABOP_set_version = 8,
+  GNTTABOP_get_status_frames = 9,
+};
 
 /// How a grant is mapped.
 inline constexpr u32 GNTMAP_device_map = 1 << 0;
@@ -24,6 +33,7 @@ inline constexpr unsigned GNTMAP_guest_avail0 = 16;    ///< the bits from here o
 
 /// The flags of a grant.
 inline constexpr u64 GTF_permit_access = 1;
+inline constexpr u64 GTF_transitive = 3;  ///< version 2 alone
 inline constexpr u64 GTF_type_mask = 3;
 inline constexpr u64 GTF_readonly = 1 << 2;
 inline constexpr u64 GTF_reading = 1 << 3;  ///< set by Xen while mapped
@@ -38,7 +48,9 @@ enum grant_status : s16 {
   GNTST_bad_domain = -2,
   GNTST_bad_gntref = -3,
   GNTST_bad_handle = -4,
+  GNTST_bad_virt_addr = -5,
   GNTST_bad_dev_addr = -6,
+  GNTST_permission_denied = -8,
   GNTST_bad_page = -9,
   GNTST_no_space = -13,
 };
@@ -60,6 +72,17 @@ struct gnttab_unmap_grant_ref_t {
   s16 status = 0;  ///< out
 };
 
+struct gnttab_set_version_t {
+  u32 version = 0;  ///< in: 1 or 2; out: what the table has now, whatever the call returned
+};
+
+struct gnttab_get_status_frames_t {
+  u32 nr_frames = 0;  ///< so many, from the first on
+  domid_t dom = DOMID_SELF;
+  s16 status = 0;               ///< out
+  std::span<u64> frame_list{};  ///< out: their mfns; what of it can be written
+};
+
 /// "GNTST_bad_page" for -9; "" for numbers that are no status.
 constexpr std::string_view grant_status_name(s16 status) {
   switch (static_cast<grant_status>(status)) {
@@ -68,7 +91,9 @@ constexpr std::string_view grant_status_name(s16 status) {
     case GNTST_bad_domain: return "GNTST_bad_domain";
     case GNTST_bad_gntref: return "GNTST_bad_gntref";
     case GNTST_bad_handle: return "GNTST_bad_handle";
+    case GNTST_bad_virt_addr: return "GNTST_bad_virt_addr";
     case GNTST_bad_dev_addr: return "GNTST_bad_dev_addr";
+    case GNTST_permission_denied: return "GNTST_permission_denied";
     case GNTST_bad_page: return "GNTST_bad_page";
     case GNTST_no_space: return "GNTST_no_space";
   }

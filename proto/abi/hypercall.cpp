@@ -37,6 +37,23 @@ struct describe {
 u64 hypercall_number(const hypercall& call) { return std::visit(describe{}, call).number; }
 std::string_view hypercall_name(const hypercall& call) { return std::visit(describe{}, call).name; }
 
+gnttab_cmd grant_table_op_call::cmd() const {
+  static constexpr std::array commands{GNTTABOP_map_grant_ref, GNTTABOP_unmap_grant_ref, GNTTABOP_set_version,
+                                       GNTTABOP_get_status_frames};
+  static_assert(commands.size() == std::variant_size_v<decltype(uop)>);
+  return commands[uop.index()];
+}
+
+std::string_view gnttab_cmd_name(gnttab_cmd cmd) {
+  switch (cmd) {
+    case GNTTABOP_map_grant_ref: return "map_grant_ref";
+    case GNTTABOP_unmap_grant_ref: return "unmap_grant_ref";
+    case GNTTABOP_set_version: return "set_version";
+    case GNTTABOP_get_status_frames: return "get_status_frames";
+  }
+  return "";
+}
+
 std::string_view mmuext_cmd_name(u32 cmd) {
   static constexpr std::array<std::string_view, 21> names = {
       "PIN_L1_TABLE",       "PIN_L2_TABLE",  "PIN_L3_TABLE",

@@ -158,11 +158,13 @@ struct vm_assist_call {
 };
 
 struct grant_table_op_call {
-  /// Entries that can be read and written: the command is that of their kind.
-  std::variant<std::span<gnttab_map_grant_ref_t>, std::span<gnttab_unmap_grant_ref_t>> uop{};
-  u32 count = 0;
+  /// Entries that can be read and written, or the one structure: the command is that of their kind.
+  std::variant<std::span<gnttab_map_grant_ref_t>, std::span<gnttab_unmap_grant_ref_t>, gnttab_set_version_t,
+               gnttab_get_status_frames_t>
+      uop{};
+  u32 count = 0;    ///< of entries; a set_version's is not looked at
   u32 handled = 0;  ///< by pieces before this one: a continued call goes on behind these
-  gnttab_cmd cmd() const { return static_cast<gnttab_cmd>(uop.index()); }
+  gnttab_cmd cmd() const;
 };
 
 /// Takes a frame off the kernel's stack: it must lead back to the kernel. What else is in it than rax is the guest's
@@ -224,6 +226,8 @@ inline constexpr u64 overwritten_op = 0xaaaaaaaaaaaaaaaa;
 
 u64 hypercall_number(const hypercall& call);
 std::string_view hypercall_name(const hypercall& call);
+/// "map_grant_ref"
+std::string_view gnttab_cmd_name(gnttab_cmd cmd);
 /// "PIN_L1_TABLE" for 0; "" for numbers that Xen does not know.
 std::string_view mmuext_cmd_name(u32 cmd);
 

@@ -63,6 +63,13 @@ TEST(codec, outcomes_survive_the_round_trip) {
       };
       if (auto* update = std::get_if<mmu_update_call>(&call)) finish(update->pdone);
       if (auto* ext = std::get_if<mmuext_op_call>(&call)) finish(ext->pdone);
+      if (auto* grants = std::get_if<grant_table_op_call>(&call)) {
+        if (auto* version = std::get_if<gnttab_set_version_t>(&grants->uop)) version->version = 1;
+        if (auto* frames = std::get_if<gnttab_get_status_frames_t>(&grants->uop)) {
+          frames->status = -static_cast<s16>(calls.below(5));
+          for (u64& mfn : frames->frame_list) mfn = calls.below(1000);
+        }
+      }
       if (auto* multicall = std::get_if<multicall_call>(&call)) {
         for (multicall_entry& entry : multicall->call_list) {
           entry.result = static_cast<s64>(calls.below(100)) - 50;

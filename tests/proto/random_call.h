@@ -16,7 +16,7 @@ class random_calls {
   explicit random_calls(u64 seed) : random_(seed) {}
 
   hypercall any(unsigned depth = 0) {
-    switch (below(depth < 2 ? 14 : 13)) {
+    switch (below(depth < 2 ? 16 : 15)) {
       case 0:
         return mmu_update_call{list<mmu_update_t>([&] { return mmu_update_t{word(), word()}; }), number(), done(),
                                number()};
@@ -34,6 +34,8 @@ class random_calls {
       case 10: return memory_op();
       case 11: return iret_call{word()};
       case 12: return vcpu_op();
+      case 13: return grant_table_op_call{gnttab_set_version_t{number()}, number()};
+      case 14: return grant_table_op_call{status_frames(), number()};
       default: return multicall(depth);
     }
   }
@@ -104,6 +106,11 @@ class random_calls {
     return *list;
   }
 
+  gnttab_get_status_frames_t status_frames() {
+    const auto list = extents().entries;
+    return {number(), below(2) ? static_cast<domid_t>(word()) : DOMID_SELF, 0, list};
+  }
+
   hypercall multicall(unsigned depth) {
     auto entries = std::make_shared<std::vector<multicall_entry>>(below(6));
     for (multicall_entry& entry : *entries) entry.call = any(depth + 1);
@@ -154,12 +161,18 @@ inline bool same(const gnttab_map_grant_ref_t& a, const gnttab_map_grant_ref_t& 
 inline bool same(const gnttab_unmap_grant_ref_t& a, const gnttab_unmap_grant_ref_t& b) {
   return a.host_addr == b.host_addr && a.dev_bus_addr == b.dev_bus_addr && a.handle == b.handle && a.status == b.status;
 }
+inline bool same(const gnttab_set_version_t& a, const gnttab_set_version_t& b) { return a.version == b.version; }
+inline bool same(const gnttab_get_status_frames_t& a, const gnttab_get_status_frames_t& b) {
+  return a.nr_frames == b.nr_frames && a.dom == b.dom && a.status == b.status &&
+         std::ranges::equal(a.frame_list, b.frame_list);
+}
+template <class T>
+bool same(std::span<T> a, std::span<T> b) {
+  return std::ranges::equal(a, b, [](const T& x, const T& y) { return same(x, y); });
+}
 inline bool same(const grant_table_op_call& a, const grant_table_op_call& b) {
-  const auto same_list = [&b](const auto& list) {
-    return std::ranges::equal(list, std::get<std::decay_t<decltype(list)>>(b.uop),
-                              [](const auto& x, const auto& y) { return same(x, y); });
-  };
-  return a.cmd() == b.cmd() && a.count == b.count && std::visit(same_list, a.uop);
+  const auto same_uop = [&b](const auto& uop) { return same(uop, std::get<std::decay_t<decltype(uop)>>(b.uop)); };
+  return a.cmd() == b.cmd() && a.count == b.count && std::visit(same_uop, a.uop);
 }
 
 inline bool same(const extent_list& a, const extent_list& b) {

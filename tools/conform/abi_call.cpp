@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "tools/conform/raw_grant_call.h"
+
 namespace pvmmu::conform {
 namespace {
 
@@ -30,12 +32,25 @@ void put_words(std::span<const gnttab_unmap_grant_ref_t> list, std::vector<u64>&
     words.insert(words.end(), {op.host_addr, op.dev_bus_addr, op.handle | u64{static_cast<u16>(op.status)} << 32});
 }
 
+void put_words(const gnttab_set_version_t& op, std::vector<u64>& words) { words.push_back(op.version); }
+
+void put_words(const gnttab_get_status_frames_t& op, std::vector<u64>& words) {
+  words.assign(op.frame_list.begin(), op.frame_list.end());
+}
+
 /// What a grant's call has left in its list.
 std::vector<u64> list_of(const hypercall& call) {
   std::vector<u64> words;
   if (const auto* c = std::get_if<grant_table_op_call>(&call))
     std::visit([&words](const auto& list) { put_words(list, words); }, c->uop);
   return words;
+}
+
+/// A multicall's entries report their lists of grants, and nothing of raw calls.
+std::vector<u64> entry_list(const hypercall& call) {
+  const auto* c = std::get_if<grant_table_op_call>(&call);
+  const bool raw = c && c->cmd() != GNTTABOP_map_grant_ref && c->cmd() != GNTTABOP_unmap_grant_ref;
+  return raw ? std::vector<u64>{} : list_of(call);
 }
 
 /// What Xen may have written to `pdone`, if the guest can read it.
@@ -183,6 +198,7 @@ hypercall abi_call::convert(const lab::vcpu_op& c) {
 hypercall abi_call::convert(const lab::raw_call& c) {
   // Only another multicall's entry asks for it so, with a list of nothing.
   if (c.op == HYPERVISOR_multicall) return multicall_call{.null = true};
+  if (const auto grants = raw_grant_call(c, number_, frame_lists_.emplace_back())) return *grants;
   return unknown_call{c.op};
 }
 
@@ -202,7 +218,7 @@ lab::answer abi_call::answer(s64 result) const {
   lab::answer a{.result = result, .done = done_of(call_), .memory = memory_of(call_)};
   if (std::holds_alternative<grant_table_op_call>(call_)) a.blobs.push_back(list_of(call_));
   for (const multicall_entry& e : entries_)
-    a.entries.push_back({e.result, done_of(e.call), list_of(e.call), memory_of(e.call)});
+    a.entries.push_back({e.result, done_of(e.call), entry_list(e.call), memory_of(e.call)});
   return a;
 }
 

@@ -58,12 +58,22 @@ std::vector<mfn_t> handed_out(const lab::call& c, const lab::answer& real) {
 }
 
 void adopt(const lab::call& c, const lab::answer& a, std::vector<std::optional<mfn_t>>& names) {
-  const auto* op = std::get_if<lab::memory_op>(&c);
-  if (!op || !op->adopt_first || a.result < 0) return;
-  const bool all = !std::holds_alternative<lab::memory_reservation>(op->arg);
-  const auto number = a.result > 0 ? static_cast<u64>(a.result) : all ? a.memory.extents.size() : 0;
-  for (u64 i = 0; i < std::min<u64>(number, a.memory.extents.size()) && *op->adopt_first + i < names.size(); ++i)
-    names[*op->adopt_first + i] = mfn_t{a.memory.extents[i]};
+  if (a.result < 0) return;
+  const auto give_names = [&](u32 first, u64 number, const std::vector<u64>& mfns) {
+    for (u64 i = 0; i < std::min<u64>(number, mfns.size()) && first + i < names.size(); ++i)
+      names[first + i] = mfn_t{mfns[i]};
+  };
+  const auto number = [&a](u64 if_zero) { return a.result > 0 ? static_cast<u64>(a.result) : if_zero; };
+  if (const auto* op = std::get_if<lab::memory_op>(&c); op && op->adopt_first) {
+    const bool all = !std::holds_alternative<lab::memory_reservation>(op->arg);
+    give_names(*op->adopt_first, number(all ? a.memory.extents.size() : 0), a.memory.extents);
+  }
+  if (const auto* raw = std::get_if<lab::raw_call>(&c); raw && raw->adopt_blob && raw->blobs[*raw->adopt_blob].out) {
+    const auto blobs = raw->blobs.begin();
+    const auto before = std::count_if(blobs, blobs + *raw->adopt_blob, [](const lab::blob& b) { return b.out; });
+    if (static_cast<std::size_t>(before) < a.blobs.size())
+      give_names(raw->adopt_first, number(raw->adopt_number), a.blobs[static_cast<std::size_t>(before)]);
+  }
 }
 
 }  // namespace pvmmu::conform

@@ -12,6 +12,7 @@
 #include "tools/conform/abi_call.h"
 #include "tools/conform/handed_out.h"
 #include "tools/conform/outcome_recorder.h"
+#include "tools/conform/raw_grant_call.h"
 
 namespace pvmmu::conform {
 namespace {
@@ -75,7 +76,9 @@ lab::program_answer model_side::run(const lab::program& p, const lab::program_an
   lab::program_answer a{where, lab::program_answer::state::ended, {}};
   for (std::size_t i = 0; i < p.calls.size(); ++i) {
     const lab::call& c = p.calls[i];
-    m_.offer_frames(i < real.calls.size() ? handed_out(c, real.calls[i]) : std::vector<mfn_t>{});
+    std::vector<mfn_t> offered = status_frames_taken(p, i, real.calls);
+    if (offered.empty() && i < real.calls.size()) offered = handed_out(c, real.calls[i]);
+    m_.offer_frames(offered);
     lab::answer answer = make_call(c, where, a.calls);
     adopt(c, answer, where.frames);
     if (probe_->crashed) {
