@@ -136,4 +136,29 @@ decode_result<void> check(const wire::grant_table_op_call& message) {
   return {};
 }
 
+hypercall decoded_call::take(const wire::grant_table_op_call& message) {
+  if (message.cmd() == GNTTABOP_map_grant_ref) {
+    const std::size_t at = maps_.size();
+    for (const wire::gnttab_map_grant_ref_t& op : message.map())
+      maps_.push_back(
+          {.host_addr = op.host_addr(), .flags = op.flags(), .ref = op.ref(), .dom = static_cast<domid_t>(op.dom())});
+    return grant_table_op_call{.uop = std::span(maps_).subspan(at), .count = message.count()};
+  }
+  if (message.cmd() == GNTTABOP_set_version)
+    return grant_table_op_call{.uop = gnttab_set_version_t{message.set_version().version()}, .count = message.count()};
+  if (message.cmd() == GNTTABOP_get_status_frames) return take(message.get_status_frames(), message.count());
+  const std::size_t at = unmaps_.size();
+  for (const wire::gnttab_unmap_grant_ref_t& op : message.unmap())
+    unmaps_.push_back({.host_addr = op.host_addr(), .dev_bus_addr = op.dev_bus_addr(), .handle = op.handle()});
+  return grant_table_op_call{.uop = std::span(unmaps_).subspan(at), .count = message.count()};
+}
+
+hypercall decoded_call::take(const wire::gnttab_get_status_frames_t& message, u32 count) {
+  const std::size_t at = frames_.size();
+  frames_.insert(frames_.end(), message.frame_list().begin(), message.frame_list().end());
+  const domid_t dom = message.has_dom() ? static_cast<domid_t>(message.dom()) : DOMID_SELF;
+  return grant_table_op_call{
+      .uop = gnttab_get_status_frames_t{message.nr_frames(), dom, 0, std::span(frames_).subspan(at)}, .count = count};
+}
+
 }  // namespace pvmmu
