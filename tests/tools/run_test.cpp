@@ -70,11 +70,14 @@ INSTANTIATE_TEST_SUITE_P(examples, every_example, testing::ValuesIn(all_examples
   return name;
 });
 
-/// Grants and memory_op are for `pvmmu conform` alone.
+/// Grants, memory_op, vcpu_op and raw calls are for `pvmmu conform` alone.
 bool can_run(const std::string& path) {
-  const auto makes_memory_op = [](const auto& step) { return step.hypercall().has_memory_op(); };
+  const auto for_conform_alone = [](const auto& step) {
+    const auto& call = step.hypercall();
+    return call.has_raw() || call.has_memory_op() || call.has_vcpu_op();
+  };
   const scenario_file file = scenario_file::read(path);
-  return file.content().domain(0).grants() == 0 && std::ranges::none_of(file.content().step(), makes_memory_op);
+  return file.content().domain(0).grants() == 0 && std::ranges::none_of(file.content().step(), for_conform_alone);
 }
 
 std::vector<std::string> all_conformance_programs() {
