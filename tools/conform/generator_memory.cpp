@@ -4,9 +4,8 @@
 // What no program may ask for, because the answers could not be compared:
 //   - frames that the guest is never told: a list of new frames is as long as its count, and can be written. Where Xen
 //     would not even begin, it may be anything;
-//   - memory between 2 MiB and the part that any request reaches: there the model keeps its own dom0;
-//   - frames of the foreign domain where a program gives away its own: those may come back as the foreign domain's,
-//   with
+//   - memory between 2 MiB and the part that any request reaches: what Xen has left there is its own affair;
+//   - frames of the foreign domain where a program gives away its own: those may come back as the foreign domain's, with
 //     entries in them that crash it.
 
 #include "tools/conform/generator_program.h"

@@ -23,12 +23,24 @@ constexpr u64 probe_kernel_pages = 16;
 constexpr u64 table_flags = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY;
 constexpr u64 bytes_per_l2_entry = u64{1} << 21;
 
+/// The model's dom0 takes the first frames of the real one's image, with its answers: neither a program nor Xen's heap
+/// ever has those.
+std::vector<mfn_t> frames_for_the_probe(const lab::machine_facts& facts) {
+  constexpr u64 xens = 8;  // what Xen shares with the two domains
+  std::vector<mfn_t> frames;
+  if (facts.start.p2m.empty() || facts.start.p2m.front().frames < probe_pages + xens) return frames;
+  frames.reserve(probe_pages + xens);
+  for (u64 i = 0; i < probe_pages + xens; ++i) frames.push_back(facts.start.p2m.front().mfn + i);
+  return frames;
+}
+
 }  // namespace
 
 model_side::model_side(const lab::machine_facts& facts, outcome_table* outcomes)
     : m_({.frames = facts.frames}), outcomes_(outcomes) {
   m_.xen_l4_slots = facts.xen_l4_slots;
   m_.mmio_ro_ranges = facts.mmio_ro;
+  m_.offer_frames(frames_for_the_probe(facts));
   const auto built =
       xen::build_domain(m_, domain_config{.pages = probe_pages, .vcpus = 2, .kernel_pages = probe_kernel_pages});
   if (!built) throw std::invalid_argument(built.error());
