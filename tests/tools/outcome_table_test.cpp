@@ -99,15 +99,15 @@ TEST_F(outcome_table_test, names_stores) {
 TEST_F(outcome_table_test, names_what_comes_and_goes) {
   const auto decrease = [](std::vector<word> frames, u32 order = 0) {
     const u64 n = frames.size();
-    return lab::memory_op{
+    return pvmmu::lab::memory_op{
         .cmd = XENMEM_decrease_reservation,
         .arg = memory_reservation{.extents = {std::move(frames)}, .nr_extents = n, .extent_order = order}};
   };
-  const lab::memory_exchange two{.in = {.extents = {{mfn_of_frame(1), mfn_of_frame(0)}}, .nr_extents = 2},
-                                 .out = {.extents = {{plain(7), plain(8)}}, .nr_extents = 2}};
+  const pvmmu::lab::memory_exchange two{.in = {.extents = {{mfn_of_frame(1), mfn_of_frame(0)}}, .nr_extents = 2},
+                                        .out = {.extents = {{plain(7), plain(8)}}, .nr_extents = 2}};
   run({one_op(MMUEXT_PIN_L1_TABLE, 0), decrease({mfn_of_frame(0), plain(1 << 20)}), decrease({mfn_of_frame(2)}),
        decrease({mfn_of_frame(2)}), decrease({mfn_of_frame(3)}, 19),
-       lab::memory_op{.cmd = XENMEM_exchange, .arg = two}});
+       pvmmu::lab::memory_op{.cmd = XENMEM_exchange, .arg = two}});
   EXPECT_EQ(counted("decrease: L1", "0"), 1u);
   EXPECT_EQ(counted("decrease: no frame", "stops"), 2u);
   EXPECT_EQ(counted("decrease: no type held", "0"), 1u);

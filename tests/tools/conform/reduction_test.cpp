@@ -65,7 +65,7 @@ TEST(reduction, follows_adopted_names) {
   program p{.nr_frames = 2, .nr_adopted = 3};
   p.calls.push_back(reservation({plain(0), plain(1), plain(2)}, 3, 2));
   const auto map = [](u32 frame) { return lab::mmu_update{.ureqs = {{entry_of(0, 0), pte_to(frame, 1)}}, .count = 1}; };
-  for (const u32 frame : {1, 2, 3, 4}) p.calls.push_back(map(frame));
+  for (const u32 frame : {1u, 2u, 3u, 4u}) p.calls.push_back(map(frame));
   const program smaller = without(p, {1});
   std::vector<u32> named;
   for (std::size_t i = 1; i < smaller.calls.size(); ++i)
@@ -78,7 +78,7 @@ TEST(reduction, follows_handles) {
   program p{.nr_frames = 1, .nr_grants = 1};
   p.calls.push_back(lab::vm_assist{});
   p.calls.push_back(map_grant_ref{.uop = {{}, {}, {}}, .count = 3});
-  for (const u32 entry : {0, 1, 2})
+  for (const u32 entry : {0u, 1u, 2u})
     p.calls.push_back(unmap_grant_ref{.uop = {{.handle = handle_of(1, entry)}}, .count = 1});
   const program smaller = without(p, {0, 3});
   ASSERT_EQ(smaller.calls.size(), 4u);
