@@ -5,8 +5,8 @@
 //   - frames that the guest is never told: a list of new frames is as long as its count, and can be written. Where Xen
 //     would not even begin, it may be anything;
 //   - memory between 2 MiB and the part that any request reaches: what Xen has left there is its own affair;
-//   - frames of the foreign domain where a program gives away its own: those may come back as the foreign domain's, with
-//     entries in them that crash it.
+//   - frames of the foreign domain where a program gives away its own: they could come back as that domain's, holding
+//     entries that crash it.
 
 #include "tools/conform/generator_program.h"
 
