@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "hypervisor-model/descriptors.h"
 #include "hypervisor-model/grant_table.h"
 #include "hypervisor-model/ldt.h"
 #include "hypervisor-model/page_type.h"
@@ -59,10 +60,7 @@ void vcpu_destroy(machine& m, vcpu& v) {
     if (mfn.n != 0) finish(put_page_and_type_preemptible(m, m.page(mfn)));
   }
   pv_destroy_ldt(m, v);
-  for (mfn_t& frame : v.gdt_frames) {
-    if (frame.n != 0) put_page_and_type(m, m.page(frame));
-    frame = {};
-  }
+  destroy_gdt(m, v);
 }
 
 namespace {

@@ -41,10 +41,16 @@ u64 comparable(u64 word, unsigned slot, xen::owner_t owner) {
   return elsewhere && (word & PAGE_PRESENT) != 0 ? word & ~PTE_ADDR_MASK : word;
 }
 
+std::optional<difference> compare_record(std::string_view name, const xen::page_info& real,
+                                         const xen::page_info& model) {
+  if (same_record(real, model)) return std::nullopt;
+  return difference{fmt::format("frame {}", name), frame_text(real), frame_text(model)};
+}
+
 std::optional<difference> compare_frame(const std::string& name, mfn_t mfn, const lab::memory_image& real,
                                         const lab::memory_image& model) {
-  const xen::page_info r = real.frame(mfn), m = model.frame(mfn);
-  if (!same_record(r, m)) return difference{fmt::format("frame {}", name), frame_text(r), frame_text(m)};
+  const xen::page_info r = real.frame(mfn);
+  if (auto d = compare_record(name, r, model.frame(mfn))) return d;
   if (r.owner == xen::owner_none) return std::nullopt;
   const auto real_words = real.words(mfn), model_words = model.words(mfn);
   for (unsigned slot = 0; slot < entries_per_table; ++slot) {
@@ -119,9 +125,10 @@ std::optional<difference> compare_after_foreign(const lab::program_answer& real,
                                                 const lab::memory_image& model) {
   if (real.how != lab::program_answer::state::ended) return std::nullopt;
   for (const auto& [name, mfn] : own_frames(real)) {
-    const xen::page_info &r = real_frames[mfn.n], m = model.frame(mfn);
-    if (!same_record(r, m))
-      return difference{fmt::format("frame {}, without the foreign domain", name), frame_text(r), frame_text(m)};
+    if (auto d = compare_record(name, real_frames[mfn.n], model.frame(mfn))) {
+      d->where += ", without the foreign domain";
+      return d;
+    }
   }
   return std::nullopt;
 }
@@ -134,10 +141,8 @@ std::optional<difference> compare_shared(const lab::placement& where, const lab:
   // Xen writes into these itself: the time, events.
   const std::pair<const char*, mfn_t> xens[] = {
       {"shared_info", where.shared_info}, {"grant_table", where.grant_table}, {"m2p", where.m2p}};
-  for (const auto& [name, mfn] : xens) {
-    const xen::page_info r = real.frame(mfn), m = model.frame(mfn);
-    if (!same_record(r, m)) return difference{fmt::format("frame {}", name), frame_text(r), frame_text(m)};
-  }
+  for (const auto& [name, mfn] : xens)
+    if (auto d = compare_record(name, real.frame(mfn), model.frame(mfn))) return d;
   return std::nullopt;
 }
 
