@@ -19,13 +19,11 @@ mm_error segfault(const mm& mm, u64 va, fault_kind kind) {
   return {sigsegv, fmt::format("SIGSEGV: {} at {:#x}: {}", access, va, why)};
 }
 
-bool permits(const vma& area, fault_kind kind) {
-  return kind == fault_kind::write ? area.writable() : area.access != prot::none;
-}
+bool permits(const vma& area, fault_kind kind) { return kind == fault_kind::write ? area.writable() : area.readable(); }
 
 // Reads of untouched memory get the zero page; writes, and what was never asked for otherwise, a page of one's own.
 void do_anonymous_page(kernel_state& k, vma& area, entry_ref pte, fault_kind kind) {
-  u64 flags = vm_page_prot(area.access);
+  u64 flags = vm_page_prot(area);
   if (kind == fault_kind::read) return k.pv->set_pte(pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
   area.anon_vma = true;
   k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags));
@@ -37,7 +35,7 @@ void replace_zero_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte
   const pfn_t copy = k.tables.alloc_zeroed_page();
   k.tables.native_get_and_clear(pte, "ptep_clear_flush");
   flush_tlb_mm_range(k, mm, va, va + PAGE_SIZE, PAGE_SHIFT);
-  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area.access) | written_flags));
+  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags));
 }
 
 // wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
@@ -82,9 +80,12 @@ std::optional<u64> access_local(kernel_state& k, mm& mm, u64 va, fault_kind kind
 
 }  // namespace
 
-u64 vm_page_prot(prot p) {
-  if (p == prot::none) return PAGE_GLOBAL | PAGE_ACCESSED | PAGE_NX;  // _PAGE_PROTNONE is the global bit, not present
-  return PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | PAGE_NX;
+// PAGE_NONE is absent by a bit of its own, _PAGE_PROTNONE, which is the global bit. Shared memory needs no fault to
+// know what is dirty (vma_wants_writenotify: tmpfs writes nothing back).
+u64 vm_page_prot(const vma& area) {
+  if (area.access == prot::none) return PAGE_GLOBAL | PAGE_ACCESSED;
+  return PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | (may_execute(area.access) ? 0 : PAGE_NX) |
+         (area.kind == vma_kind::shared && area.writable() ? PAGE_RW : 0);
 }
 
 mm_result<void> handle_mm_fault(kernel_state& k, mm& mm, u64 va, fault_kind kind) {

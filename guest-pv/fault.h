@@ -15,7 +15,7 @@ mm_result<void> handle_mm_fault(kernel_state& k, mm& mm, u64 va, fault_kind kind
 mm_result<u64> access_user_memory(kernel_state& k, mm& mm, u64 va, fault_kind kind, u64 value);
 
 /// vm_page_prot of an area, as flags of an entry: private memory is mapped writable page by page.
-u64 vm_page_prot(prot p);
+u64 vm_page_prot(const vma& area);
 
 inline constexpr u64 PAGE_SPECIAL = u64{1} << 9;       ///< no struct page is behind it: the zero page
 inline constexpr u64 PAGE_SOFT_DIRTY = u64{1} << 11;   ///< CONFIG_MEM_SOFT_DIRTY: set with the software's dirty bit

@@ -28,7 +28,10 @@ class hand_made_calls;
 struct mm;            // an address space: mm.h
 struct kernel_state;  // what the mm works on: kernel_state.h
 
-enum class prot : u8 { none = 0, read = 1, read_write = 3 };
+/// PROT_READ, PROT_WRITE and PROT_EXEC in Linux's bits.
+enum class prot : u8 { none = 0, read = 1, read_write = 3, read_exec = 5 };
+constexpr bool may_write(prot p) { return (static_cast<u8>(p) & 2) != 0; }
+constexpr bool may_execute(prot p) { return (static_cast<u8>(p) & 4) != 0; }
 
 /// A system call's or a signal's "no".
 struct mm_error {

@@ -9,7 +9,7 @@ void mmu_gather::flush() {
     flush_tlb_mm_range(k_, mm_, fullmm_ ? 0 : start_, fullmm_ ? TLB_FLUSH_ALL : end_, shift);
   }
   for (pfn_t table : tables_) k_.pages.free_pages(table);
-  for (pfn_t page : pages_) k_.pages.free_pages(page);
+  for (pfn_t page : pages_) k_.pages.put_page(page);
   start_ = ~u64{0};
   end_ = 0;
   finest_level_ = nothing;

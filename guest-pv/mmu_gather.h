@@ -27,7 +27,8 @@ class mmu_gather {
     end_ = std::max(end_, va + PAGE_SIZE);
     finest_level_ = std::min(finest_level_, level);
   }
-  /// Frames to free after the flush. True if there is no room for more: flush before going on.
+  /// A page whose mapping's reference is dropped after the flush. True if there is no room for more: flush before going
+  /// on.
   bool remove_page(pfn_t page) {
     pages_.push_back(page);
     return pages_.size() == max_pages;

@@ -22,7 +22,7 @@ pte_t modified(kernel_state& k, const vma& area, pte_t old) {
   const bool write_back = area.writable() && k.profile().mprotect_gives_write_back && pfn != zero_pfn;
   const u64 history = (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY)) |
                       dirty_bits(k, (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0, write_back);
-  return k.pv->make_pte(pfn, vm_page_prot(area.access) | history | (write_back ? PAGE_RW : 0));
+  return k.pv->make_pte(pfn, vm_page_prot(area) | history | (write_back ? PAGE_RW : 0));
 }
 
 void change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {

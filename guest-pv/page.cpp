@@ -12,6 +12,12 @@ void page_allocator::add_range(pfn_t first, pfn_t end) {
 }
 
 pfn_t page_allocator::alloc_pages(unsigned order) {
+  const pfn_t pfn = take(order);
+  pages_[pfn.n].refs = 1;
+  return pfn;
+}
+
+pfn_t page_allocator::take(unsigned order) {
   assert(order < free_.size());
   if (!free_[order].empty()) {
     const pfn_t pfn = free_[order].back();
@@ -26,6 +32,16 @@ pfn_t page_allocator::alloc_pages(unsigned order) {
   throw guest_stopped(guest_stopped::reason::out_of_memory, "the domain has no free frame left");
 }
 
-void page_allocator::free_pages(pfn_t pfn, unsigned order) { free_[order].push_back(pfn); }
+void page_allocator::free_pages(pfn_t pfn, unsigned order) {
+  pages_[pfn.n].refs = 0;
+  free_[order].push_back(pfn);
+}
+
+void page_allocator::put_page(pfn_t pfn) {
+  page& page = pages_[pfn.n];
+  assert(page.refs != 0);
+  if (page.refs == 1) return free_pages(pfn);
+  --page.refs;
+}
 
 }  // namespace pvmmu::guest

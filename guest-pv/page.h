@@ -25,6 +25,7 @@ struct known_entries {
 struct page {
   bool pinned = false;              ///< PagePinned: Linux's own idea, apart from Xen's _PGT_pinned
   bool save_pinned = false;         ///< PageSavePinned: pinned for a suspend only
+  u32 refs = 0;                     ///< page_count: entries that map it, the page cache, and whoever works on it
   std::optional<pfn_t> user_pgd{};  ///< of a kernel pgd (page->private)
   std::bitset<entries_per_table> maybe_nonzero{};
   std::unique_ptr<known_entries> entries{};  ///< of page tables
@@ -37,16 +38,22 @@ class page_allocator {
 
   /// Gives the frames first … end-1 to the allocator.
   void add_range(pfn_t first, pfn_t end);
-  /// 2^order adjacent frames, aligned to their size; order is 0 or 1. Their contents are what they are.
+  /// 2^order adjacent frames, aligned to their size; order is 0 or 1. Their contents are what they are, and the first
+  /// has one reference.
   /// Throws guest_stopped (out_of_memory).
   pfn_t alloc_pages(unsigned order = 0);
   void free_pages(pfn_t pfn, unsigned order = 0);
+  /// One more user, and one less: the last gives the frame back.
+  void get_page(pfn_t pfn) { ++pages_[pfn.n].refs; }
+  void put_page(pfn_t pfn);
 
  private:
   struct range {
     pfn_t next;
     pfn_t end;
   };
+  pfn_t take(unsigned order);
+
   std::unordered_map<u64, page> pages_;
   std::vector<range> ranges_;  ///< never handed out yet, ascending
   std::array<std::vector<pfn_t>, 2> free_;

@@ -6,10 +6,13 @@
 namespace pvmmu::guest {
 namespace {
 
-/// can_vma_merge_after/before, as far as anonymous memory goes.
+/// can_vma_merge_after/before. Areas that a process is born with, and those that a userfaultfd watches, stay apart as
+/// Linux's do by their vm_ops and contexts.
 bool continues(const vma& left, const vma& right) {
   return left.end == right.start && left.access == right.access && left.anon_vma == right.anon_vma &&
-         left.pgoff + ((left.end - left.start) >> PAGE_SHIFT) == right.pgoff;
+         left.kind == right.kind && left.kind != vma_kind::special && left.file == right.file &&
+         left.grows_down == right.grows_down && left.locked == right.locked && left.uffd == right.uffd &&
+         left.pgoff_of(left.end) == right.pgoff;
 }
 
 }  // namespace
@@ -53,7 +56,7 @@ void vma_tree::split_at(u64 va) {
   if (!area || area->start == va) return;
   vma right = *area;
   right.start = va;
-  right.pgoff += (va - area->start) >> PAGE_SHIFT;
+  right.pgoff = area->pgoff_of(va);
   area->end = va;
   areas_.emplace(va, right);
 }

@@ -2,21 +2,40 @@
 // A process's memory areas: where it has memory, and what it may do with it.
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "guest-pv/kernel.h"
+#include "guest-pv/page_cache.h"
 
 namespace pvmmu::guest {
 
-/// One area of anonymous private memory, [start, end) in bytes.
+/// Where an area's pages come from.
+enum class vma_kind : u8 {
+  anonymous,  ///< nowhere: a private page of zeroes at the first write, the zero page before
+  shared,     ///< MAP_SHARED|MAP_ANONYMOUS: an unnamed file of tmpfs, whose pages all who inherited the area see
+  file,       ///< MAP_PRIVATE of a file: its page-cache pages, read-only, until a write makes a copy
+  special,    ///< pages of the kernel's own, like the vdso's: inherited, never freed
+};
+
+/// One memory area, [start, end) in bytes.
 struct vma {
   u64 start = 0;
   u64 end = 0;
   prot access = prot::none;
-  u64 pgoff = 0;          ///< in pages; of memory that never moved, its own address
+  u64 pgoff = 0;          ///< in pages: of the file; of anonymous memory that never moved, its own address
   bool anon_vma = false;  ///< a page of its own was faulted in once: it may have moved, and pgoff stays
+  vma_kind kind = vma_kind::anonymous;
+  std::shared_ptr<page_cache> file{};  ///< what it maps, unless it is anonymous
+  bool pfnmap = false;                 ///< VM_PFNMAP: special, of frames without a struct page, like vvar's
+  bool grows_down = false;             ///< VM_GROWSDOWN: a stack
+  bool locked = false;                 ///< VM_LOCKED
+  bool uffd = false;                   ///< VM_UFFD_MISSING: what is missing is a userfaultfd's to bring
 
-  bool writable() const { return access == prot::read_write; }
+  bool readable() const { return access != prot::none; }
+  bool writable() const { return may_write(access); }
+  /// Of the file of its own, or by its address: the page's place at `va`.
+  u64 pgoff_of(u64 va) const { return pgoff + ((va - start) >> PAGE_SHIFT); }
 };
 
 /// The areas of one address space; they do not overlap.
