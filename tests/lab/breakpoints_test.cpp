@@ -72,8 +72,10 @@ struct watched_boot {
 
 watched_boot::watched_boot() {
   std::memcpy(module.data(), module_bytes.data(), module_bytes.size());
-  machine.emplace(boot_options{.xen = fetch_xen().image, .guest = PVMMU_PROBE, .module = module.path(), .gdb = true},
-                  *ram);
+  machine.emplace(
+      boot_options{
+          .xen = fetch_xen().image, .modules = {{PVMMU_PROBE, ""}, {module.path(), ""}}, .dom0_vcpus = 2, .gdb = true},
+      *ram);
   machine->gdb().set_breakpoint(symbols.address("do_mmu_update"));
   watch();
 }

@@ -159,10 +159,10 @@ session lab::run(std::span<const program> programs) const {
   shared_memory dump{"dump", frame_table_bytes_max};
 
   machine_in_qemu machine{{.xen = xen_.image,
-                           .guest = options_.probe,
-                           .module = module.path(),
+                           .modules = {{options_.probe, ""}, {module.path(), ""}},
                            .megabytes = options_.megabytes,
-                           .dom0_megabytes = options_.dom0_megabytes},
+                           .dom0_megabytes = options_.dom0_megabytes,
+                           .dom0_vcpus = 2},
                           *ram};
   serial_log log;
   const ending how = follow(machine, log, options_.timeout);

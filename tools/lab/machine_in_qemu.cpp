@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
+#include <span>
 
 #include "tools/lab/lab_error.h"
 
@@ -33,11 +36,31 @@ std::vector<std::string> gdb_arguments(int gdb) {
   return {"-chardev", fmt::format("socket,id=gdb,fd={}", gdb), "-gdb", "chardev:gdb", "-S"};
 }
 
-std::vector<std::string> qemu_command(const boot_options& o, const shared_memory& ram, int monitor) {
-  // Nehalem: a processor as Xen knows it, with NX and without what QEMU only pretends to have. The second one is never
-  // started (maxcpus=1), but because of it QEMU makes the faults of locked instructions write faults, as they are.
-  // xpti=no: page-table isolation changes no answer and no count, but makes each call take twice as long. Messages
-  // about guests (guest_loglvl) would take longer than the calls that cause them.
+/// A module's name would end at its first blank for QEMU, so it gets an open file instead.
+unique_fd open_module(const std::filesystem::path& file) {
+  unique_fd opened{open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (opened.get() < 0) throw lab_error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+  if (std::filesystem::is_directory(file)) throw lab_error(fmt::format("{}: a folder is no module", file.string()));
+  return opened;
+}
+
+/// "FILE ARGUMENTS,FILE": a comma that does not end a module is written twice.
+std::string modules_argument(const boot_options& o, std::span<const unique_fd> files) {
+  std::string all;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (i > 0) all += ',';
+    all += files[i].path() + ' ';
+    for (const char c : o.modules[i].arguments) all += c == ',' ? std::string{",,"} : std::string{c};
+  }
+  return all;
+}
+
+std::vector<std::string> qemu_command(const boot_options& o, const shared_memory& ram, int serial, int monitor,
+                                      const std::string& modules) {
+  // Nehalem: a processor as Xen knows it, with NX and without what QEMU only pretends to have. There are two at least,
+  // of which Xen starts `processors` (maxcpus): with only one, QEMU would not make the faults of locked instructions
+  // write faults, as they are. xpti=no: page-table isolation changes no answer and no count, but makes each call take
+  // twice as long. Messages about guests (guest_loglvl) would take longer than the calls that cause them.
   return {"qemu-system-x86_64",
           "-nodefaults",
           "-no-user-config",
@@ -49,7 +72,7 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           "-accel",
           "tcg,thread=multi",
           "-smp",
-          "2",
+          fmt::format("{}", std::max(o.processors, u32{2})),
           "-cpu",
           "Nehalem",
           "-m",
@@ -59,7 +82,7 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           "-machine",
           "pc,memory-backend=ram",
           "-chardev",
-          "stdio,id=serial,signal=off",
+          fmt::format("socket,id=serial,fd={}", serial),
           "-serial",
           "chardev:serial",
           "-chardev",
@@ -69,34 +92,37 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           "-kernel",
           o.xen.string(),
           "-initrd",
-          fmt::format("{},{}", o.guest.string(), o.module),
+          modules,
           "-append",
           fmt::format("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=none dom0=pv dom0_mem={}M "
-                      "dom0_max_vcpus=2 maxcpus=1 xpti=no noreboot",
-                      o.dom0_megabytes)};
+                      "dom0_max_vcpus={} maxcpus={} xpti=no noreboot",
+                      o.dom0_megabytes, o.dom0_vcpus, o.processors)};
 }
 
 }  // namespace
 
 machine_in_qemu::machine_in_qemu(const boot_options& options, shared_memory& ram)
     : complaints_(checked_fd(memfd_create("qemu-complaints", MFD_CLOEXEC), "memfd_create")) {
-  for (const auto& file : {options.xen, options.guest})
-    if (!std::filesystem::exists(file)) throw lab_error(fmt::format("{}: no such file", file.string()));
-  std::array<int, 2> pipe_ends{};
-  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) throw lab_error("no pipe for the serial port");
-  serial_end_ = unique_fd{pipe_ends[0]};
-  unique_fd qemus_serial{pipe_ends[1]};
+  if (!std::filesystem::exists(options.xen)) throw lab_error(fmt::format("{}: no such file", options.xen.string()));
+  std::vector<unique_fd> modules;
+  for (const boot_module& module : options.modules) modules.push_back(open_module(module.file));
+  socket_pair serial = make_socket_pair("serial port");
   socket_pair monitor = make_socket_pair("monitor");
   socket_pair gdb = make_socket_pair("gdb stub");
-  serial_ = line_reader{serial_end_.get()};
-  std::vector<std::string> command = qemu_command(options, ram, monitor.qemus.get());
-  std::vector<int> inherited{monitor.qemus.get()};
+  std::vector<std::string> command =
+      qemu_command(options, ram, serial.qemus.get(), monitor.qemus.get(), modules_argument(options, modules));
+  std::vector<int> inherited = options.inherited;
+  inherited.insert(inherited.end(), {serial.qemus.get(), monitor.qemus.get()});
+  for (const unique_fd& module : modules) inherited.push_back(module.get());
   if (options.gdb) {
     std::ranges::copy(gdb_arguments(gdb.qemus.get()), std::back_inserter(command));
     inherited.push_back(gdb.qemus.get());
   }
-  qemu_.emplace(command, qemus_serial.get(), complaints_.get(), inherited);
-  qemus_serial.reset();  // QEMU alone has them now, so that its end is seen
+  if (!options.plugin.empty()) command.insert(command.end(), {"-plugin", options.plugin});
+  qemu_.emplace(command, complaints_.get(), complaints_.get(), inherited);
+  serial_ = std::move(serial.ours);
+  serial_lines_ = line_reader{serial_.get()};
+  serial.qemus.reset();  // QEMU alone has them now, so that its end is seen
   monitor.qemus.reset();
   gdb.qemus.reset();
   try {
@@ -107,7 +133,10 @@ machine_in_qemu::machine_in_qemu(const boot_options& options, shared_memory& ram
   }
 }
 
-std::optional<std::string> machine_in_qemu::next_line(const deadline& until) { return serial_.next(until); }
+void machine_in_qemu::type(const std::string& line) {
+  const std::string keys = line + '\n';
+  if (send(serial_.get(), keys.data(), keys.size(), MSG_NOSIGNAL) != std::ssize(keys)) throw lab_error("QEMU is gone");
+}
 
 std::string machine_in_qemu::complaints() {
   std::string text(4096, '\0');

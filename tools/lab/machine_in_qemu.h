@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/lab/console.h"
 #include "tools/lab/gdb_client.h"
 #include "tools/lab/process.h"
 #include "tools/lab/qmp.h"
@@ -13,25 +14,34 @@
 
 namespace pvmmu::lab {
 
-struct boot_options {
-  std::filesystem::path xen;
-  std::filesystem::path guest;  ///< dom0's kernel
-  std::string module;           ///< a file that dom0 finds at mod_start
-  u64 megabytes = 1024;         ///< below 3072, so that a machine address is an offset into ram()
-  u64 dom0_megabytes = 640;
-  bool gdb = false;  ///< with gdb(): then the machine stands still until gdb().cont()
+/// A file that Xen finds in memory, and what it is told (its command line).
+struct boot_module {
+  std::filesystem::path file;
+  std::string arguments;
 };
 
-class machine_in_qemu {
+struct boot_options {
+  std::filesystem::path xen;
+  std::vector<boot_module> modules;  ///< dom0's kernel, what dom0 finds at mod_start, and whatever else Xen looks for
+  u64 megabytes = 1024;              ///< below 3072, so that a machine address is an offset into ram()
+  u64 dom0_megabytes = 640;
+  u32 processors = 1;  ///< that Xen starts
+  u32 dom0_vcpus = 1;
+  bool gdb = false;                 ///< with gdb(): then the machine stands still until gdb().cont()
+  std::string plugin = {};          ///< QEMU's -plugin, "file=…,name=value"; none if empty
+  std::vector<int> inherited = {};  ///< descriptors that QEMU gets, under the same numbers
+};
+
+class machine_in_qemu : public console {
  public:
-  /// Turns it on. Throws lab_error.
+  /// Turns it on. Throws lab_error: a file cannot be read, QEMU does not start.
   machine_in_qemu(const boot_options& options, shared_memory& ram);
 
-  /// The next line of the serial port; nothing when time is over or QEMU has ended.
-  std::optional<std::string> next_line(const deadline& until);
-  bool ended() const { return serial_.ended(); }
-  /// What QEMU itself complained about.
-  std::string complaints();
+  // The serial port.
+  std::optional<std::string> next_line(const deadline& until) override { return serial_lines_.next(until); }
+  void type(const std::string& line) override;
+  bool ended() const override { return serial_lines_.ended(); }
+  std::string complaints() override;
 
   qmp& monitor() { return *monitor_; }
   /// If the options ask for it.
@@ -39,8 +49,8 @@ class machine_in_qemu {
 
  private:
   unique_fd complaints_;
-  unique_fd serial_end_;
-  line_reader serial_{-1};
+  unique_fd serial_;
+  line_reader serial_lines_{-1};
   std::optional<process> qemu_;
   std::optional<qmp> monitor_;
   std::optional<gdb_client> gdb_;
