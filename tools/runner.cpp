@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "proto/abi/errno.h"
+#include "tools/kernel_steps.h"
 #include "tools/lab/program.h"
 #include "tools/raw_call.h"
 #include "tools/scenario_names.h"
@@ -14,9 +15,6 @@ namespace pvmmu::tools {
 namespace sc = pvmmu::scenario;
 
 namespace {
-
-/// Linux's SIGSEGV, as an mm_error has it for an access that its process dies of.
-constexpr int linux_sigsegv = 11;
 
 /// Every field of every `expect`; of a message in one, its fields.
 u64 count_expectations(const sc::step& step) {
@@ -156,7 +154,7 @@ class runner {
       else if (step.has_alloc_frame())
         alloc_frame_step(step, d);
       else
-        kernel_step(step, d, outcome);
+        perform_kernel_step(step, *d.kernel(), d.spaces(), outcome);
     } catch (const guest::guest_stopped& e) {
       outcome.stopped = e.why;
       outcome.stopped_text = e.what();
@@ -200,75 +198,6 @@ class runner {
   static void crashed(step_outcome& outcome) {
     outcome.stopped = guest::guest_stopped::reason::domain_crashed;
     outcome.stopped_text = "Xen crashed the domain";
-  }
-
-  // ---- a kernel's operations
-
-  void kernel_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
-    guest::kernel& k = *d.kernel();
-    const vcpu_id_t cpu = step.vcpu();
-    switch (step.action_case()) {
-      case sc::step::kExec: d.add_mm(step.exec().mm(), k.exec_mm(cpu)); return d.load_mm(cpu, step.exec().mm());
-      case sc::step::kMmAlloc: return d.add_mm(step.mm_alloc().mm(), k.mm_alloc());
-      case sc::step::kActivateMm:
-        k.activate_mm(cpu, d.mm(step.activate_mm().mm(), cpu));
-        return d.load_mm(cpu, step.activate_mm().mm());
-      case sc::step::kSwitchMm: return switch_mm(step, d);
-      case sc::step::kExitMmap:
-        k.exit_mmap(cpu, d.mm(step.exit_mmap().mm(), cpu));
-        return d.remove_mm(step.exit_mmap().mm());
-      case sc::step::kSuspend: return k.suspend(cpu);
-      case sc::step::kResume: return k.resume(cpu);
-      default: memory_step(step, d, outcome);
-    }
-  }
-
-  static void switch_mm(const sc::step& step, running_domain& d) {
-    const std::string& name = step.switch_mm().mm();
-    d.kernel()->switch_mm(step.vcpu(), name.empty() ? nullptr : &d.mm(name, step.vcpu()));
-    d.load_mm(step.vcpu(), name);
-  }
-
-  static guest::prot protection(bool read_only) { return read_only ? guest::prot::read : guest::prot::read_write; }
-
-  static void memory_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
-    guest::kernel& k = *d.kernel();
-    const vcpu_id_t cpu = step.vcpu();
-    const auto done = [&](const guest::mm_result<void>& r) {
-      if (!r) set_error(outcome, r.error());
-    };
-    if (step.has_mmap()) {
-      const auto& m = step.mmap();
-      done(k.mmap(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes(), protection(m.read_only())));
-    } else if (step.has_munmap()) {
-      const auto& m = step.munmap();
-      done(k.munmap(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes()));
-    } else if (step.has_mremap()) {
-      const auto& m = step.mremap();
-      done(k.mremap(cpu, d.mm(m.mm(), cpu), m.old_va(), m.bytes(), m.bytes(), m.new_va()));
-    } else if (step.has_mprotect()) {
-      const auto& m = step.mprotect();
-      done(k.mprotect(cpu, d.mm(m.mm(), cpu), m.va(), m.bytes(), protection(m.read_only())));
-    } else if (step.has_touch()) {
-      const auto& t = step.touch();
-      guest::mm& mm = d.mm(t.mm(), cpu);
-      for (u64 va = t.va(); va < t.va() + t.bytes() && outcome.error.empty(); va += PAGE_SIZE)
-        done(k.write(cpu, mm, va, va));
-    } else if (step.has_write()) {
-      done(k.write(cpu, d.mm(step.write().mm(), cpu), step.write().va(), step.write().value()));
-    } else if (step.has_read()) {
-      const auto value = k.read(cpu, d.mm(step.read().mm(), cpu), step.read().va());
-      if (value)
-        outcome.value = *value;
-      else
-        set_error(outcome, value.error());
-    }
-  }
-
-  static void set_error(step_outcome& outcome, const guest::mm_error& e) {
-    outcome.error = e.error == linux_sigsegv ? std::string(sigsegv) : std::string(errno_name(-e.error));
-    if (outcome.error.empty()) outcome.error = fmt::format("{}", -e.error);
-    outcome.error_text = e.text;
   }
 
   // ---- from names to numbers

@@ -55,15 +55,6 @@ domain_log running_domain::description() const {
   return log;
 }
 
-void running_domain::remove_mm(const std::string& name) {
-  mms_.erase(name);
-  std::erase_if(loaded_, [&](const auto& l) { return l.second == name; });
-}
-
-guest::mm& running_domain::mm(const std::string& name, vcpu_id_t vcpu) {
-  return *mms_.at(name.empty() ? loaded_.at(vcpu) : name);
-}
-
 std::optional<mfn_t> running_domain::pfn_to_mfn(pfn_t pfn) const {
   for (const p2m_run& run : info_.p2m)
     if (run.pfn <= pfn && pfn.n - run.pfn.n < run.frames) return run.mfn + (pfn.n - run.pfn.n);
@@ -82,7 +73,7 @@ std::optional<mfn_t> running_domain::walk(mfn_t l4, u64 va, unsigned down_to_lev
 }
 
 std::optional<mfn_t> running_domain::table_of(vcpu_id_t vcpu, unsigned level, u64 va, const std::string& name) {
-  if (!name.empty()) return kernel_->table_of(mm(name, vcpu), va, level);
+  if (!name.empty()) return kernel_->table_of(spaces_.at(name, vcpu), va, level);
   return xen_->cr3(vcpu).n == 0 ? std::nullopt : walk(xen_->cr3(vcpu), va, level);
 }
 

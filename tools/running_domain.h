@@ -2,7 +2,6 @@
 // A domain while a scenario runs: its kernel, if it has one, its address spaces by name, and the ways from names to
 // frames and addresses.
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "guest-pv/guest_stopped.h"
 #include "guest-pv/kernel.h"
+#include "tools/address_spaces.h"
 #include "tools/bare_domain.h"
 #include "tools/journal_writer.h"
 
@@ -34,12 +34,7 @@ class running_domain {
   domain_log description() const;
   void poll_log() { xen_->poll_log(); }
 
-  // ---- address spaces
-  void add_mm(const std::string& name, guest::mm& mm) { mms_[name] = &mm; }
-  void remove_mm(const std::string& name);
-  void load_mm(vcpu_id_t vcpu, const std::string& name) { loaded_[vcpu] = name; }
-  /// The address space of that name, or without a name the one loaded on `vcpu`.
-  guest::mm& mm(const std::string& name, vcpu_id_t vcpu);
+  address_spaces& spaces() { return spaces_; }
 
   // ---- frames
   std::optional<mfn_t> pfn_to_mfn(pfn_t pfn) const;
@@ -64,8 +59,7 @@ class running_domain {
   start_info info_;
   std::unique_ptr<journalled_domain> xen_;
   std::unique_ptr<guest::kernel> kernel_;
-  std::map<std::string, guest::mm*> mms_;
-  std::map<vcpu_id_t, std::string> loaded_;
+  address_spaces spaces_;
   std::optional<bare_domain> bare_;
 };
 
