@@ -29,18 +29,28 @@ void do_anonymous_page(kernel_state& k, vma& area, entry_ref pte, fault_kind kin
   k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags));
 }
 
-// wp_page_copy, of the zero page: the old entry is cleared and flushed before the new one is set.
-void replace_zero_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte) {
+// wp_page_copy: the old entry is cleared and flushed before the new one is set. The zero page needs no copying.
+void wp_page_copy(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pfn_t old) {
   area.anon_vma = true;
-  const pfn_t copy = k.tables.alloc_zeroed_page();
+  const pfn_t copy = old == zero_pfn ? k.tables.alloc_zeroed_page() : k.pages.alloc_pages();
+  if (old != zero_pfn) k.tables.copy_page(copy, old);
   k.tables.native_get_and_clear(pte, "ptep_clear_flush");
   flush_tlb_mm_range(k, mm, va, va + PAGE_SIZE, PAGE_SHIFT);
   k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags));
+  if (old != zero_pfn) k.pages.put_page(old);
 }
 
 // wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
-void reuse_page(kernel_state& k, entry_ref pte) {
-  k.pv->set_pte(pte, (k.tables.load(pte) & ~PAGE_SAVED_DIRTY) | written_flags);
+void wp_page_reuse(kernel_state& k, entry_ref pte, pte_t entry) {
+  k.pv->set_pte(pte, (entry & ~PAGE_SAVED_DIRTY) | written_flags | PAGE_ACCESSED);
+}
+
+// A page that others map too, or that is a file's, is copied. After a fork the first to write copies, and the last
+// finds itself alone (wp_can_reuse_anon_folio: the page's only reference is this entry's).
+void do_wp_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pte_t entry) {
+  const pfn_t page = frame_of(k, entry);
+  if (page != zero_pfn && k.pages[page].refs == 1) return wp_page_reuse(k, pte, entry);
+  wp_page_copy(k, mm, area, va, pte, page);
 }
 
 void handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
@@ -48,8 +58,7 @@ void handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kin
   if (none(k, pte)) return do_anonymous_page(k, area, pte, kind);
   const pte_t entry = k.tables.load(pte);
   if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return;  // somebody was faster, or the fault was spurious
-  if (k.pv->pte_pfn(entry) == zero_pfn) return replace_zero_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte);
-  reuse_page(k, pte);
+  do_wp_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte, entry);
 }
 
 /// get_user_pages: the access through the direct map; nothing if the page has to be faulted in first.

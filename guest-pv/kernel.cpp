@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "guest-pv/fault.h"
+#include "guest-pv/fork.h"
 #include "guest-pv/hand_made_calls.h"
 #include "guest-pv/mmap.h"
 #include "guest-pv/mprotect.h"
@@ -89,6 +90,13 @@ mm& kernel::exec_mm(vcpu_id_t cpu) {
   mm& created = mm_alloc();
   activate_mm(cpu, created);
   return created;
+}
+
+mm& kernel::fork(vcpu_id_t cpu, mm& parent) {
+  on(cpu);
+  mm& child = mm_alloc();
+  dup_mmap(*state_, child, parent);
+  return child;
 }
 
 void kernel::switch_mm(vcpu_id_t cpu, mm* mm) {

@@ -65,6 +65,9 @@ class kernel {
   void activate_mm(vcpu_id_t cpu, mm& mm);
   /// mm_alloc and activate_mm.
   mm& exec_mm(vcpu_id_t cpu);
+  /// fork: a copy of `parent` that shares its private pages until one of the two writes. It is pinned, but loaded
+  /// nowhere: the child has yet to be switched to.
+  mm& fork(vcpu_id_t cpu, mm& parent);
   /// A context switch of `cpu` to a process of `mm`; nullptr: to a kernel thread, which leaves loaded what is loaded.
   void switch_mm(vcpu_id_t cpu, mm* mm);
   /// The last user is gone: references dropped, tables unpinned, everything unmapped and freed. `mm` is gone then.

@@ -49,9 +49,15 @@ pte_t page_tables::native_local_get_and_clear(entry_ref e, std::string_view call
   return old;
 }
 
-void page_tables::native_clear_bits(entry_ref e, u64 bits, std::string_view caller) {
-  cpu_.clear_bits(address_of(e), bits, caller);
-  know(e, read(e) & ~bits);
+void page_tables::native_clear_low_bit(entry_ref e, u64 bit, bool smp, std::string_view caller) {
+  u64 old = load(e) & 0xff;
+  if (!smp) cpu_.store_byte(address_of(e), old & ~bit, caller);
+  for (bool done = !smp; !done;) {
+    const u64 found = cpu_.cmpxchg(address_of(e), old, old & ~bit, 1, caller);
+    done = found == old;
+    old = found;
+  }
+  know(e, read(e) & ~bit);
 }
 
 pfn_t page_tables::alloc_zeroed_page(unsigned order) {

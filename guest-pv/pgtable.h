@@ -36,7 +36,18 @@ class page_tables {
   pte_t native_get_and_clear(entry_ref e, std::string_view caller);
   /// native_local_ptep_get_and_clear: a load and a plain store.
   pte_t native_local_get_and_clear(entry_ref e, std::string_view caller);
-  void native_clear_bits(entry_ref e, u64 bits, std::string_view caller);
+  /// clear_bit, of a bit of the lowest byte: a locked AND of that byte. On one CPU the lock prefix is patched away, and
+  /// Xen sees a plain store.
+  void native_clear_low_bit(entry_ref e, u64 bit, bool smp, std::string_view caller);
+  /// try_cmpxchg: `change` says what becomes of the entry.
+  template <class F>
+  void native_update(entry_ref e, F&& change, std::string_view caller) {
+    for (pte_t old = load(e);;) {
+      const pte_t found = cpu_.cmpxchg(address_of(e), old, change(old), 8, caller);
+      if (found == old) return know(e, change(old));
+      old = found;
+    }
+  }
 
   u64 address_of(entry_ref e) const { return word_va(e.table, e.slot); }
   maddr_t machine_address_of(entry_ref e) const { return mfn_to_maddr(p2m_.pfn_to_mfn(e.table), e.slot * 8); }

@@ -50,14 +50,13 @@ u64 processor::xchg(u64 va, u64 value, std::string_view caller) {
   return kernel_access({.kind = access_kind::xchg, .va = va, .value = value}, caller);
 }
 
-void processor::clear_bits(u64 va, u64 bits, std::string_view caller) {
-  u64 seen = load(va, caller);
-  for (;;) {
-    const u64 found =
-        kernel_access({.kind = access_kind::cmpxchg, .va = va, .value = seen & ~bits, .expected = seen}, caller);
-    if (found == seen) return;
-    seen = found;
-  }
+u64 processor::cmpxchg(u64 va, u64 expected, u64 value, u8 bytes, std::string_view caller) {
+  return kernel_access({.kind = access_kind::cmpxchg, .bytes = bytes, .va = va, .value = value, .expected = expected},
+                       caller);
+}
+
+void processor::store_byte(u64 va, u64 value, std::string_view caller) {
+  kernel_access({.kind = access_kind::write, .bytes = 1, .va = va, .value = value & 0xff}, caller);
 }
 
 access_result processor::user_access(access_kind kind, u64 va, u64 value) {

@@ -37,8 +37,10 @@ class processor {
   u64 load(u64 va, std::string_view caller);
   void store(u64 va, u64 value, std::string_view caller);
   u64 xchg(u64 va, u64 value, std::string_view caller);
-  /// Clears `bits` of what lies at `va`, atomically against the processor setting accessed and dirty bits.
-  void clear_bits(u64 va, u64 bits, std::string_view caller);
+  /// Stores `value`, of 1 or 8 bytes, if `expected` lies at `va`. Returns what lay there.
+  u64 cmpxchg(u64 va, u64 expected, u64 value, u8 bytes, std::string_view caller);
+  /// The low byte alone.
+  void store_byte(u64 va, u64 value, std::string_view caller);
 
   /// What the process does: an access in user mode. A fault is an answer.
   access_result user_access(access_kind kind, u64 va, u64 value);

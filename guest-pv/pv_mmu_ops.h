@@ -23,6 +23,7 @@ class pv_mmu_ops {
   virtual void pgd_alloc(mm& mm) = 0;
   virtual void pgd_free(mm& mm) = 0;
   virtual void activate_mm(mm& next) = 0;
+  virtual void dup_mmap(mm& child) = 0;
   virtual void exit_mmap(mm& mm) = 0;
 
   // ---- page-table pages of level 1 (PTE) to 3 (PUD), before they are hooked in and after they were unhooked

@@ -73,6 +73,7 @@ void perform_kernel_step(const sc::step& step, guest::kernel& k, address_spaces&
     case sc::step::kExitMmap:
       k.exit_mmap(cpu, spaces.at(step.exit_mmap().mm(), cpu));
       return spaces.remove(step.exit_mmap().mm());
+    case sc::step::kFork: return spaces.add(step.fork().child(), k.fork(cpu, spaces.at(step.fork().mm(), cpu)));
     case sc::step::kSuspend: return k.suspend(cpu);
     case sc::step::kResume: return k.resume(cpu);
     default: memory_step(step, k, spaces, outcome);

@@ -119,10 +119,10 @@ void scenario_checker::check_mm_step(const sc::step& s) {
   std::string& loaded = loaded_[{domid_, vcpu_}];
   switch (s.action_case()) {
     case sc::step::kExec:
-      check_new_mm(s.exec(), s.exec().mm());
+      check_new_mm(s.exec(), "mm", s.exec().mm());
       loaded = s.exec().mm();
       break;
-    case sc::step::kMmAlloc: check_new_mm(s.mm_alloc(), s.mm_alloc().mm()); break;
+    case sc::step::kMmAlloc: check_new_mm(s.mm_alloc(), "mm", s.mm_alloc().mm()); break;
     case sc::step::kActivateMm:
       check_mm(s.activate_mm(), s.activate_mm().mm(), false);
       loaded = s.activate_mm().mm();
@@ -132,6 +132,10 @@ void scenario_checker::check_mm_step(const sc::step& s) {
       loaded = s.switch_mm().mm();
       break;
     case sc::step::kExitMmap: check_exit_mmap(s.exit_mmap()); break;
+    case sc::step::kFork:
+      check_mm(s.fork(), s.fork().mm(), true);
+      check_new_mm(s.fork(), "child", s.fork().child());
+      break;
     case sc::step::kMmap: check_region(s.mmap()); break;
     case sc::step::kMunmap: check_region(s.munmap()); break;
     case sc::step::kMprotect: check_region(s.mprotect()); break;
@@ -149,10 +153,10 @@ void scenario_checker::check_mm_step(const sc::step& s) {
   }
 }
 
-void scenario_checker::check_new_mm(const message& m, const std::string& mm) {
-  need(!mm.empty(), m, "a name for the new address space: expected mm: \"a\"");
+void scenario_checker::check_new_mm(const message& m, std::string_view field, const std::string& mm) {
+  need(!mm.empty(), m, fmt::format("a name for the new address space: expected {}: \"a\"", field));
   if (!mms_.emplace(domid_, mm).second)
-    file_.fail(m, "mm", fmt::format("mm \"{}\" exists already: expected a new name", mm));
+    file_.fail(m, field, fmt::format("mm \"{}\" exists already: expected a new name", mm));
 }
 
 void scenario_checker::check_exit_mmap(const sc::exit_mmap& e) {

@@ -28,7 +28,7 @@ class scenario_checker {
   void check_step(const scenario::step& s);
   void check_kernel_step(const scenario::step& s);
   void check_mm_step(const scenario::step& s);
-  void check_new_mm(const message& m, const std::string& mm);
+  void check_new_mm(const message& m, std::string_view field, const std::string& mm);
   void check_exit_mmap(const scenario::exit_mmap& e);
   void check_mm(const message& m, const std::string& mm, bool or_loaded) const;
   void check_mremap(const scenario::mremap& r) const;

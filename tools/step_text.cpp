@@ -50,6 +50,7 @@ std::string action_text(const sc::step& s) {
     case sc::step::kSwitchMm:
       return fmt::format("switch_mm to {}", s.switch_mm().mm().empty() ? "a kernel thread" : s.switch_mm().mm());
     case sc::step::kExitMmap: return fmt::format("exit_mmap {}", s.exit_mmap().mm());
+    case sc::step::kFork: return fmt::format("fork {}{}", s.fork().child(), of_mm(s.fork().mm()));
     case sc::step::kMmap: return region_text("mmap", s.mmap()) + (s.mmap().read_only() ? ", read-only" : "");
     case sc::step::kMunmap: return region_text("munmap", s.munmap());
     case sc::step::kMprotect:

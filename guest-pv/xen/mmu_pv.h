@@ -27,6 +27,7 @@ class mmu_pv final : public pv_mmu_ops {
   void pgd_alloc(mm& mm) override;
   void pgd_free(mm& mm) override;
   void activate_mm(mm& next) override;
+  void dup_mmap(mm& child) override;
   void exit_mmap(mm& mm) override;
   void alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) override;
   void release_ptpage(pfn_t pfn, unsigned level) override;

@@ -73,9 +73,11 @@ void mmu_pv::pgd_unpin(pfn_t pgd) {
   mc_.issue(lazy_mode::none);
 }
 
-// ---- xen_activate_mm, xen_exit_mmap
+// ---- xen_activate_mm, xen_dup_mmap, xen_exit_mmap
 
 void mmu_pv::activate_mm(mm& next) { pgd_pin(next.pgd); }
+
+void mmu_pv::dup_mmap(mm& child) { pgd_pin(child.pgd); }
 
 void mmu_pv::drop_mm_ref_this_cpu(mm& mm) {
   if (k_.this_cpu_tlb().loaded_mm == &mm) leave_mm(k_);

@@ -1,0 +1,90 @@
+#include "guest-pv/fork.h"
+
+#include "guest-pv/fault.h"
+#include "guest-pv/pgalloc.h"
+#include "guest-pv/tlb.h"
+
+namespace pvmmu::guest {
+namespace {
+
+class page_range_copier {
+ public:
+  page_range_copier(kernel_state& k, mm& child, const vma& area) : k_(k), child_(child), area_(area) {}
+
+  /// What lies below the parent's table of `level`, in [va, end).
+  void copy(pfn_t table, unsigned level, u64 va, u64 end);
+
+ private:
+  void copy_pte_range(pfn_t from, pfn_t to, u64 va, u64 end);
+  void copy_present_pte(entry_ref from, entry_ref to);
+  bool is_cow_mapping() const { return area_.kind != vma_kind::shared; }
+
+  kernel_state& k_;
+  mm& child_;
+  const vma& area_;
+};
+
+// Since entries have a saved dirty bit, the dirty bit must leave together with the writable one.
+pte_t pte_wrprotect(const kernel_profile& p, pte_t pte) {
+  pte &= ~PAGE_RW;
+  return p.saved_dirty && (pte & PAGE_DIRTY) != 0 ? (pte & ~PAGE_DIRTY) | PAGE_SAVED_DIRTY : pte;
+}
+
+// linux 6.1 arch/x86/include/asm/pgtable.h; 6.6 on: a cmpxchg of the whole entry. Not paravirtualised: Xen emulates it.
+void ptep_set_wrprotect(kernel_state& k, entry_ref e) {
+  constexpr std::string_view caller = "ptep_set_wrprotect";
+  if (!k.profile().saved_dirty) return k.tables.native_clear_low_bit(e, PAGE_RW, k.config.vcpus > 1, caller);
+  k.tables.native_update(e, [&](pte_t old) { return pte_wrprotect(k.profile(), old); }, caller);
+}
+
+// pte_mkold: the child has not used the page yet. A page that may be written is protected on both sides.
+void page_range_copier::copy_present_pte(entry_ref from, entry_ref to) {
+  pte_t pte = k_.tables.load(from);
+  const std::optional<pfn_t> page = k_.pv->pte_pfn(pte);
+  if (page && (pte & PAGE_SPECIAL) == 0) k_.pages.get_page(*page);
+  if (is_cow_mapping() && (pte & PAGE_RW) != 0) {
+    ptep_set_wrprotect(k_, from);
+    pte = pte_wrprotect(k_.profile(), pte);
+  }
+  if (!is_cow_mapping()) pte &= ~(PAGE_DIRTY | PAGE_SAVED_DIRTY);
+  k_.pv->set_pte(to, pte & ~PAGE_ACCESSED);
+}
+
+void page_range_copier::copy_pte_range(pfn_t from, pfn_t to, u64 va, u64 end) {
+  k_.pv->enter_lazy_mmu();
+  for (; va != end; va += PAGE_SIZE) {
+    const unsigned slot = table_slot(va, 1);
+    if (!none(k_, {from, slot})) copy_present_pte({from, slot}, {to, slot});
+  }
+  k_.pv->leave_lazy_mmu();
+}
+
+// The child gets a table wherever the parent has one, though it may stay empty.
+void page_range_copier::copy(pfn_t table, unsigned level, u64 va, u64 end) {
+  const pfn_t to = alloc_entry(k_, child_, va, level).table;
+  if (level == 1) return copy_pte_range(table, to, va, end);
+  for (u64 next = va; va != end; va = next) {
+    next = entry_end(va, end, level);
+    const entry_ref e{table, table_slot(va, level)};
+    if (!none(k_, e)) copy(table_below(k_, e), level - 1, va, next);
+  }
+}
+
+/// vma_needs_copy: what faults would fill as it was is left to them.
+bool needs_copy(const vma& area) { return area.pfnmap || area.anon_vma; }
+
+}  // namespace
+
+void dup_mmap(kernel_state& k, mm& child, mm& parent) {
+  for (const auto& [start, area] : parent.vmas) {
+    vma copied = area;
+    copied.locked = false;
+    copied.uffd = false;
+    child.vmas.insert(copied);
+    if (needs_copy(area)) page_range_copier(k, child, area).copy(parent.pgd, 4, area.start, area.end);
+  }
+  k.pv->dup_mmap(child);
+  flush_tlb_mm_range(k, parent, 0, TLB_FLUSH_ALL, PAGE_SHIFT);
+}
+
+}  // namespace pvmmu::guest
