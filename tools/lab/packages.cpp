@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <cstring>
 #include <fstream>
-#include <sstream>
+#include <regex>
 #include <vector>
 
+#include "tools/lab/debian_package.h"
 #include "tools/lab/lab_error.h"
 #include "tools/lab/process.h"
 
@@ -16,80 +18,52 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* hypervisor = "xen-hypervisor-4.17-amd64";
-constexpr const char* debug_symbols = "xen-hypervisor-4.17-amd64-dbg";
-
-fs::path cache_folder() {
-  const auto variable = [](const char* name) -> fs::path {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-  };
-  if (const fs::path own = variable("PVMMU_LAB_CACHE"); !own.empty()) return own;
-  if (const fs::path cache = variable("XDG_CACHE_HOME"); !cache.empty()) return cache / "pvmmu";
-  if (const fs::path home = variable("HOME"); !home.empty()) return home / ".cache" / "pvmmu";
-  throw lab_error("no place for Xen's packages: neither PVMMU_LAB_CACHE, XDG_CACHE_HOME nor HOME is set");
-}
-
-/// Runs a command in a folder; its failure is the lab's.
-void run_in(const fs::path& folder, std::vector<std::string> args, const std::string& what) {
-  std::vector<std::string> all{"env", "--chdir=" + folder.string()};
-  all.insert(all.end(), args.begin(), args.end());
-  const command_output output = run_command(all);
-  if (output.status != 0) throw lab_error(fmt::format("{}: {} says:\n{}", what, args[0], output.text));
-}
-
-/// The version that apt would download now; empty if it knows none.
-std::string candidate_version() {
-  std::istringstream lines{run_command({"apt-cache", "policy", hypervisor}).text};
-  const std::string label = "Candidate: ";
-  for (std::string line; std::getline(lines, line);)
-    if (const auto at = line.find(label); at != std::string::npos)
-      return line.substr(at + label.size()) == "(none)" ? "" : line.substr(at + label.size());
-  return "";
-}
-
+/// Complete or not there, whoever else does the same now.
 void write_unpacked(const fs::path& packed, const fs::path& unpacked) {
   const command_output output = run_command({"gunzip", "--stdout", packed.string()});
   if (output.status != 0) throw lab_error(fmt::format("cannot unpack {}", packed.string()));
-  std::ofstream file{unpacked, std::ios::binary};
+  const fs::path half = fmt::format("{}-{}", unpacked.string(), getpid());
+  std::ofstream file{half, std::ios::binary};
   file << output.text;
-  if (!file.flush()) throw lab_error(fmt::format("cannot write {}", unpacked.string()));
+  if (!file.flush()) throw lab_error(fmt::format("cannot write {}", half.string()));
+  fs::rename(half, unpacked);
 }
 
-/// Downloads and unpacks into a folder that gets its name only when all is there: an interrupted download leaves none.
-void download(const std::string& version, const fs::path& folder) {
-  const fs::path half = folder.parent_path() / fmt::format("unfinished-{}", getpid());
-  fs::create_directories(half);
-  run_in(
-      half,
-      {"apt-get", "download", fmt::format("{}={}", hypervisor, version), fmt::format("{}={}", debug_symbols, version)},
-      "Debian's Xen cannot be downloaded; is there a network, and are apt's lists fresh (apt-get update)?");
-  for (const fs::directory_entry& entry : fs::directory_iterator{half})
-    if (entry.path().extension() == ".deb")
-      run_in(half, {"dpkg", "-x", entry.path().string(), "."}, "a package cannot be unpacked");
-  write_unpacked(half / "boot/xen-4.17-amd64.gz", half / "xen");
-  std::error_code taken;  // By another process that was faster: then its folder is as good.
-  fs::rename(half, folder, taken);
-  if (taken) fs::remove_all(half);
+/// The version that apt would download now.
+debian_package fetch_newest(const std::string& name, const std::string& top_folder) {
+  return fetch_package(name, candidate_version(name), {top_folder});
 }
 
 }  // namespace
 
 xen_package fetch_xen() {
-  const std::string version = candidate_version();
-  if (version.empty())
-    throw lab_error(
-        fmt::format("apt knows no package {}: a Debian 12 with its archive in apt's sources is needed; "
-                    "perhaps apt-get update helps",
-                    hypervisor));
-  const fs::path folder = cache_folder() / version;
-  if (!fs::exists(folder / "xen")) download(version, folder);
-  xen_package package{version, folder / "xen", folder / "usr/lib/debug/boot/xen-syms-4.17-amd64.map"};
-  for (const fs::path& file : {package.image, package.symbols})
-    if (!fs::exists(file))
-      throw lab_error(fmt::format("{} is not there; remove {} to fetch it again", file.string(), folder.string()));
-  return package;
+  const debian_package hypervisor = fetch_newest("xen-hypervisor-4.17-amd64", "boot");
+  const debian_package debug = fetch_package("xen-hypervisor-4.17-amd64-dbg", hypervisor.version, {"usr"});
+  const fs::path image = hypervisor.folder / "xen";
+  if (!fs::exists(image)) write_unpacked(file_of(hypervisor, "boot/xen-4.17-amd64.gz"), image);
+  return {hypervisor.version, image, file_of(debug, "usr/lib/debug/boot/xen-syms-4.17-amd64.map")};
 }
+
+linux_package fetch_linux(const std::string& series) {
+  // 6.1.0-56 of Debian 12 itself, 6.12.117+deb12 of its backports.
+  const std::string prefix = "linux-image-" + series + '.';
+  const std::regex wanted{R"([0-9]+(-[0-9]+)?(\+deb12)?-amd64-unsigned)"};
+  std::vector<std::string> names = package_names(prefix);
+  std::erase_if(names, [&](const std::string& name) { return !std::regex_match(name.substr(prefix.size()), wanted); });
+  if (names.empty())
+    throw lab_error(
+        fmt::format("apt knows no kernel of the series {} ({}*-amd64-unsigned): a Debian 12 with its archive in apt's "
+                    "sources is needed; perhaps apt-get update helps",
+                    series, prefix));
+  const std::string newest = *std::ranges::max_element(
+      names, [](const std::string& a, const std::string& b) { return strverscmp(a.c_str(), b.c_str()) < 0; });
+  const debian_package package = fetch_newest(newest, "boot");
+  for (const fs::directory_entry& entry : fs::directory_iterator{package.folder / "boot"})
+    if (entry.path().filename().string().starts_with("vmlinuz-")) return {newest, package.version, entry.path()};
+  throw lab_error(fmt::format("{} has no kernel; remove {} to fetch it again", newest, package.folder.string()));
+}
+
+fs::path fetch_busybox() { return file_of(fetch_newest("busybox-static", "bin"), "bin/busybox"); }
 
 std::string find_qemu() {
   try {

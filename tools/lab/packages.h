@@ -1,10 +1,9 @@
 #pragma once
-// Debian's Xen, fetched as packages and unpacked, never installed: installing it would change the machine's boot
-// loader.
+// What Debian has that the lab boots: its Xen, its kernels. Fetched as packages and unpacked, never installed:
+// installing them would change the machine's boot loader.
 //
-//   const xen_package xen = fetch_xen();    // downloads at the first time, or when apt offers another version
-//
-// They lie in $PVMMU_LAB_CACHE, else $XDG_CACHE_HOME/pvmmu, else $HOME/.cache/pvmmu, a folder a version.
+//   const xen_package xen = fetch_xen();
+//   const linux_package linux = fetch_linux("6.1");    // the newest 6.1 that apt offers now
 
 #include <filesystem>
 #include <string>
@@ -17,8 +16,21 @@ struct xen_package {
   std::filesystem::path symbols;  ///< addresses of every symbol
 };
 
-/// Throws lab_error: no apt, no such package, no network, no place to write to.
+struct linux_package {
+  std::string name;             ///< of the package; it has the release in it
+  std::string version;          ///< as apt names it
+  std::filesystem::path image;  ///< a bzImage
+};
+
+/// Throws lab_error, as all that follow: no apt, no such package, no network, no place to write to.
 xen_package fetch_xen();
+
+/// `series`: the first numbers of the version, as "6.1" or "6.12". Debian's kernels for amd64, those for clouds and for
+/// real time apart.
+linux_package fetch_linux(const std::string& series);
+
+/// A static shell with all tools.
+std::filesystem::path fetch_busybox();
 
 /// The version of qemu-system-x86_64. Throws lab_error if it is not installed.
 std::string find_qemu();
