@@ -1,0 +1,58 @@
+#include "tools/lab/linux_session.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string_view>
+
+#include "tools/lab/lab_error.h"
+
+namespace pvmmu::lab {
+namespace {
+
+boot_options options_of(const linux_boot& boot, const xen_package& xen) {
+  // Address spaces are the same in every run, and no huge page comes by itself: Xen's PV guests have none.
+  const std::string arguments = "console=hvc0 norandmaps transparent_hugepage=never quiet " + boot.arguments;
+  boot_options options{.xen = xen.image,
+                       .modules = {{boot.kernel, arguments}, {boot.initrd, ""}},
+                       .megabytes = boot.megabytes,
+                       .dom0_megabytes = boot.dom0_megabytes,
+                       .processors = boot.vcpus,
+                       .dom0_vcpus = boot.vcpus,
+                       .plugin = boot.plugin,
+                       .inherited = boot.inherited};
+  for (const std::filesystem::path& module : boot.modules) options.modules.push_back({module, ""});
+  return options;
+}
+
+}  // namespace
+
+linux_session::linux_session(const linux_boot& boot, const xen_package& xen, shared_memory& ram)
+    : machine_(options_of(boot, xen), ram) {}
+
+void linux_session::wait_until_up(std::chrono::seconds limit) { console_.wait_for("INIT UP", limit); }
+
+void linux_session::run(const std::string& line) {
+  constexpr std::size_t longest = 4095;  // linux 6.1 n_tty.c N_TTY_BUF_SIZE, less the line's end
+  if (line.size() > longest || line.find_first_of("\n\r") != std::string::npos)
+    throw lab_error(fmt::format("one line of at most {} bytes is expected, to be run by /init", longest));
+  machine_.type(line);
+}
+
+std::optional<int> linux_session::wait_until_done(std::chrono::seconds limit) {
+  const std::string answer = console_.wait_for("WORK DONE", limit);
+  constexpr std::string_view label = "WORK DONE, status ";
+  int status = 0;
+  if (!answer.starts_with(label) ||
+      std::from_chars(answer.data() + label.size(), answer.data() + answer.size(), status).ec != std::errc{})
+    return std::nullopt;
+  return status;
+}
+
+std::vector<std::string> linux_session::read_kallsyms(std::chrono::seconds limit) {
+  machine_.type("kallsyms");
+  console_.wait_for("KALLSYMS BEGIN", limit);
+  return console_.read_until("KALLSYMS END", limit);
+}
+
+}  // namespace pvmmu::lab
