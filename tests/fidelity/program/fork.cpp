@@ -11,8 +11,13 @@ namespace pvmmu::workload {
 
 namespace {
 
-/// The child's id in the parent, 0 in the child.
-s64 fork() { return s64(must("clone", system_call(__NR_clone, SIGCHLD, 0, 0, 0, 0))); }
+/// The child's id in the parent, 0 in the child. Both write to their stack before anything else: when a compiler's code
+/// would do so first is not known.
+s64 fork() {
+  const s64 child = system_call(__NR_clone, SIGCHLD, 0, 0, 0, 0);
+  asm volatile("pushq $0; popq %%rcx" : : : "rcx", "memory");
+  return s64(must("clone", child));
+}
 
 void wait_for(s64 child) {
   int status = 0;
