@@ -4,7 +4,8 @@
 //
 //   /init prints            we type                 then /init
 //   INIT UP                 a line: ARGS            runs it as a shell does, with /bin in PATH
-//   WORK DONE, status N     kallsyms                prints the kernel's functions: KALLSYMS BEGIN … KALLSYMS END
+//   WORK DONE, status N     kallsyms                prints the kernel's functions, packed (packed_text.h):
+//                                                   KALLSYMS BEGIN … KALLSYMS END
 //
 // N is the line's exit status. After each answer /init waits for the next line. An /init of the user's own need only
 // print INIT UP, read a line and run it, and print WORK DONE.

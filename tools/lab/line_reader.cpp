@@ -14,7 +14,7 @@ std::optional<std::string> line_reader::next(const deadline& until) {
     if (const auto end = buffer_.find('\n'); end != std::string::npos) {
       std::string line = buffer_.substr(0, end);
       buffer_.erase(0, end + 1);
-      if (!line.empty() && line.back() == '\r') line.pop_back();
+      while (line.ends_with('\r')) line.pop_back();  // a terminal adds one, and Xen another
       return line;
     }
     pollfd ready{fd_, POLLIN, 0};

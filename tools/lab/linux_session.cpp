@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <sstream>
 #include <string_view>
 
 #include "tools/lab/lab_error.h"
+#include "tools/lab/packed_text.h"
 
 namespace pvmmu::lab {
 namespace {
@@ -19,6 +21,7 @@ boot_options options_of(const linux_boot& boot, const xen_package& xen) {
                        .dom0_megabytes = boot.dom0_megabytes,
                        .processors = boot.vcpus,
                        .dom0_vcpus = boot.vcpus,
+                       .xen_arguments = "serial_tx_buffer=4M",  // Xen drops what it has no room for
                        .plugin = boot.plugin,
                        .inherited = boot.inherited};
   for (const std::filesystem::path& module : boot.modules) options.modules.push_back({module, ""});
@@ -52,7 +55,10 @@ std::optional<int> linux_session::wait_until_done(std::chrono::seconds limit) {
 std::vector<std::string> linux_session::read_kallsyms(std::chrono::seconds limit) {
   machine_.type("kallsyms");
   console_.wait_for("KALLSYMS BEGIN", limit);
-  return console_.read_until("KALLSYMS END", limit);
+  std::istringstream text{unpack_text(console_.read_until("KALLSYMS END", limit))};
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
 }
 
 }  // namespace pvmmu::lab

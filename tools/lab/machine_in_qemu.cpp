@@ -95,8 +95,8 @@ std::vector<std::string> qemu_command(const boot_options& o, const shared_memory
           modules,
           "-append",
           fmt::format("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=none dom0=pv dom0_mem={}M "
-                      "dom0_max_vcpus={} maxcpus={} xpti=no noreboot",
-                      o.dom0_megabytes, o.dom0_vcpus, o.processors)};
+                      "dom0_max_vcpus={} maxcpus={} xpti=no noreboot {}",
+                      o.dom0_megabytes, o.dom0_vcpus, o.processors, o.xen_arguments)};
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct boot_options {
   u64 dom0_megabytes = 640;
   u32 processors = 1;  ///< that Xen starts
   u32 dom0_vcpus = 1;
+  std::string xen_arguments = {};   ///< more than every lab's Xen gets
   bool gdb = false;                 ///< with gdb(): then the machine stands still until gdb().cont()
   std::string plugin = {};          ///< QEMU's -plugin, "file=…,name=value"; none if empty
   std::vector<int> inherited = {};  ///< descriptors that QEMU gets, under the same numbers
