@@ -26,6 +26,12 @@ u64 symbol_map::address(const std::string& name) const {
   return found->second;
 }
 
+u64 symbol_map::end(const std::string& name) const {
+  const auto after = names_.upper_bound(address(name));
+  if (after == names_.end()) throw lab_error(fmt::format("nothing follows {} in this Xen", name));
+  return after->first;
+}
+
 std::string symbol_map::name(u64 address) const {
   const auto after = names_.upper_bound(address);
   if (after == names_.begin()) return fmt::format("{:#x}", address);

@@ -17,6 +17,8 @@ class symbol_map {
   explicit symbol_map(const std::filesystem::path& file);
   /// Throws lab_error if there is none.
   u64 address(const std::string& name) const;
+  /// Where the next symbol lies: a function's end. Throws lab_error if there is none.
+  u64 end(const std::string& name) const;
   /// "do_mmu_update", or "do_mmu_update+0x1f": the symbol at or before it, of several the map's first. An address
   /// before all symbols is itself.
   std::string name(u64 address) const;
