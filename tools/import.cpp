@@ -16,14 +16,12 @@
 #include "tools/capture_frames.h"
 #include "tools/command.h"
 #include "tools/recording_file.h"
+#include "tools/snapshot_records.h"
 
 namespace pvmmu::tools {
 namespace {
 
 namespace json = boost::json;
-
-/// Frame runs of one record: few enough to keep records small, enough to compress well.
-constexpr std::size_t runs_per_record = 4096;
 
 /// The state at one end of the capture.
 struct captured_state {
@@ -111,7 +109,7 @@ class importer {
       ++result_.pieces;
     }
     if (!begun) begin();
-    add_snapshot(after_, {});
+    take_snapshot(after_, {});
     return result_;
   }
 
@@ -139,29 +137,13 @@ class importer {
   void begin() {
     owners_ = find_owners(before_);
     result_.tables = before_.tables.size();
-    recording::snapshot snapshot;
-    *snapshot.add_vcpus() = find_loaded_tables(before_);
-    add_snapshot(before_, snapshot);
+    take_snapshot(before_, {find_loaded_tables(before_)});
   }
 
-  void add_snapshot(const captured_state& state, const recording::snapshot& snapshot) {
-    recording::record record;
-    *record.mutable_snapshot() = snapshot;
-    writer_.add(record);
-    const std::vector<frame_run> runs = to_runs(state.frames, owners_);
-    result_.domain_frames = 0;
-    for (const frame_run& run : runs) {
-      if (run.state.owner == xen::frame_owner::the_domain) result_.domain_frames += run.length;
-    }
-    for (std::size_t i = 0; i < runs.size(); i += runs_per_record) {
-      const auto some = std::span(runs).subspan(i, std::min(runs_per_record, runs.size() - i));
-      *record.mutable_frames() = encode_frames(some);
-      writer_.add(record);
-    }
-    for (const auto& [mfn, words] : state.tables) {
-      *record.mutable_table() = encode_table(mfn, words);
-      writer_.add(record);
-    }
+  void take_snapshot(const captured_state& state, std::vector<recording::loaded_tables> vcpus) {
+    const machine_state whole{to_runs(state.frames, owners_), state.tables, std::move(vcpus)};
+    result_.domain_frames = whole.domain_frames();
+    add_snapshot(writer_, whole);
   }
 
   captured_state before_;
