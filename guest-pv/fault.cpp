@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <cerrno>
 
+#include "guest-pv/expand_stack.h"
+#include "guest-pv/file_fault.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
 
@@ -11,7 +14,6 @@ namespace pvmmu::guest {
 namespace {
 
 constexpr int sigsegv = 11;
-constexpr u64 written_flags = PAGE_RW | PAGE_DIRTY | PAGE_SOFT_DIRTY;
 
 mm_error segfault(const mm& mm, u64 va, fault_kind kind) {
   const char* access = kind == fault_kind::write ? "write" : "read";
@@ -53,12 +55,23 @@ void do_wp_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pte_t
   wp_page_copy(k, mm, area, va, pte, page);
 }
 
-void handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
+/// The entry at `va` is none. A userfaultfd's monitor is told, and the fault waits for it (handle_userfault).
+mm_result<void> do_pte_missing(kernel_state& k, vma& area, u64 va, entry_ref pte, fault_kind kind) {
+  if (area.uffd) {
+    return refused(EBUSY, fmt::format("-EBUSY: the fault at {:#x} waits for userfaultfd", va));
+  }
+  if (area.kind != vma_kind::anonymous) return do_fault(k, area, va, pte, kind);
+  do_anonymous_page(k, area, pte, kind);
+  return {};
+}
+
+mm_result<void> handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
   const entry_ref pte = alloc_entry(k, mm, va, 1);
-  if (none(k, pte)) return do_anonymous_page(k, area, pte, kind);
+  if (none(k, pte)) return do_pte_missing(k, area, va, pte, kind);
   const pte_t entry = k.tables.load(pte);
-  if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return;  // somebody was faster, or the fault was spurious
+  if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return {};  // somebody was faster, or the fault was spurious
   do_wp_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte, entry);
+  return {};
 }
 
 /// get_user_pages: the access through the direct map; nothing if the page has to be faulted in first.
@@ -98,10 +111,9 @@ u64 vm_page_prot(const vma& area) {
 }
 
 mm_result<void> handle_mm_fault(kernel_state& k, mm& mm, u64 va, fault_kind kind) {
-  vma* const area = mm.vmas.find(va);
+  vma* const area = find_vma_expanding(mm, va);
   if (!area || !permits(*area, kind)) return std::unexpected(segfault(mm, va, kind));
-  handle_pte_fault(k, mm, *area, va, kind);
-  return {};
+  return handle_pte_fault(k, mm, *area, va, kind);
 }
 
 mm_result<u64> access_user_memory(kernel_state& k, mm& mm, u64 va, fault_kind kind, u64 value) {

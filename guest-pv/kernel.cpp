@@ -5,14 +5,19 @@
 #include <cassert>
 #include <stdexcept>
 
+#include "guest-pv/brk.h"
+#include "guest-pv/create_file.h"
 #include "guest-pv/fault.h"
 #include "guest-pv/fork.h"
 #include "guest-pv/hand_made_calls.h"
+#include "guest-pv/madvise.h"
+#include "guest-pv/mlock.h"
 #include "guest-pv/mmap.h"
 #include "guest-pv/mprotect.h"
 #include "guest-pv/mremap.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
+#include "guest-pv/userfaultfd.h"
 #include "guest-pv/xen/mmu_pv.h"
 
 namespace pvmmu::guest {
@@ -114,18 +119,45 @@ void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) {
 
 // ---- memory
 
-mm_result<void> kernel::mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p) {
-  return do_mmap(on(cpu), mm, va, len, p);
+mm_result<void> kernel::create_file(vcpu_id_t cpu, const std::string& name, u64 len) {
+  return guest::create_file(on(cpu), name, len);
+}
+
+mm_result<void> kernel::mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, const mapping& what) {
+  return do_mmap(on(cpu), mm, va, len, what);
 }
 
 mm_result<void> kernel::munmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len) { return do_munmap(on(cpu), mm, va, len); }
 
-mm_result<void> kernel::mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, u64 new_va) {
-  return do_mremap(on(cpu), mm, old_va, old_len, new_len, new_va);
+mm_result<void> kernel::mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, std::optional<u64> new_va) {
+  return new_va ? do_mremap(on(cpu), mm, old_va, old_len, new_len, *new_va)
+                : do_mremap_in_place(on(cpu), mm, old_va, old_len, new_len);
 }
 
 mm_result<void> kernel::mprotect(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p) {
   return do_mprotect(on(cpu), mm, va, len, p);
+}
+
+mm_result<void> kernel::brk(vcpu_id_t cpu, mm& mm, u64 start, u64 end) { return do_brk(on(cpu), mm, start, end); }
+
+mm_result<void> kernel::madvise_dontneed(vcpu_id_t cpu, mm& mm, u64 va, u64 len) {
+  return guest::madvise_dontneed(on(cpu), mm, va, len);
+}
+
+mm_result<void> kernel::mlock(vcpu_id_t cpu, mm& mm, u64 va, u64 len) { return do_mlock(on(cpu), mm, va, len); }
+
+mm_result<void> kernel::munlock(vcpu_id_t cpu, mm& mm, u64 va, u64 len) { return do_munlock(on(cpu), mm, va, len); }
+
+mm_result<void> kernel::uffdio_register(vcpu_id_t cpu, mm& mm, u64 va, u64 len) {
+  return userfaultfd_register(on(cpu), mm, va, len);
+}
+
+mm_result<void> kernel::uffdio_copy(vcpu_id_t cpu, mm& mm, u64 dst, u64 src, u64 len) {
+  return guest::uffdio_copy(on(cpu), mm, dst, src, len);
+}
+
+mm_result<void> kernel::uffdio_move(vcpu_id_t cpu, mm& mm, u64 dst, u64 src, u64 len) {
+  return guest::uffdio_move(on(cpu), mm, dst, src, len);
 }
 
 mm_result<u64> kernel::read(vcpu_id_t cpu, mm& mm, u64 va) {

@@ -20,6 +20,7 @@
 
 #include "guest-pv/hypercalls.h"
 #include "guest-pv/kernel_profile.h"
+#include "guest-pv/mapping.h"
 #include "proto/abi/frame.h"
 
 namespace pvmmu::guest {
@@ -27,11 +28,6 @@ namespace pvmmu::guest {
 class hand_made_calls;
 struct mm;            // an address space: mm.h
 struct kernel_state;  // what the mm works on: kernel_state.h
-
-/// PROT_READ, PROT_WRITE and PROT_EXEC in Linux's bits.
-enum class prot : u8 { none = 0, read = 1, read_write = 3, read_exec = 5 };
-constexpr bool may_write(prot p) { return (static_cast<u8>(p) & 2) != 0; }
-constexpr bool may_execute(prot p) { return (static_cast<u8>(p) & 4) != 0; }
 
 /// A system call's or a signal's "no".
 struct mm_error {
@@ -75,12 +71,33 @@ class kernel {
 
   // ---- memory of a process. Addresses and lengths are in bytes, and multiples of 4 KiB where mappings are meant
 
-  /// Anonymous private memory at a fixed address; what was there is unmapped first. -EINVAL, -ENOMEM.
-  mm_result<void> mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p);
+  /// A file of tmpfs of whole pages, all in the page cache; page i begins with the word i + 1. -EINVAL, -EEXIST.
+  mm_result<void> create_file(vcpu_id_t cpu, const std::string& name, u64 len);
+
+  /// Memory at a fixed address; what was there is unmapped first. -EINVAL, -ENOENT, -ENOMEM.
+  mm_result<void> mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, const mapping& what);
   mm_result<void> munmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
-  /// MREMAP_MAYMOVE|MREMAP_FIXED to `new_va`; what is there is unmapped first. -EINVAL, -EFAULT, -ENOMEM.
-  mm_result<void> mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, u64 new_va);
+  /// Moves the end of the heap, which begins at `start` if the process has none yet. -EINVAL, -ENOMEM.
+  mm_result<void> brk(vcpu_id_t cpu, mm& mm, u64 start, u64 end);
+  /// MREMAP_MAYMOVE|MREMAP_FIXED to `new_va`; what is there is unmapped first. Without it: in place, without flags.
+  /// -EINVAL, -EFAULT, -ENOMEM.
+  mm_result<void> mremap(vcpu_id_t cpu, mm& mm, u64 old_va, u64 old_len, u64 new_len, std::optional<u64> new_va);
+  /// What lies before a hole is protected, and the answer is -ENOMEM.
   mm_result<void> mprotect(vcpu_id_t cpu, mm& mm, u64 va, u64 len, prot p);
+  /// MADV_DONTNEED. -EINVAL where memory is locked; -ENOMEM where nothing is mapped, with all else done.
+  mm_result<void> madvise_dontneed(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
+  /// mlock: the areas stay in memory, and all their pages are faulted in. -ENOMEM where nothing is mapped.
+  mm_result<void> mlock(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
+  mm_result<void> munlock(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
+
+  /// UFFDIO_REGISTER, of one userfaultfd a process, for what is missing. -EINVAL unless all is anonymous or shared.
+  mm_result<void> uffdio_register(vcpu_id_t cpu, mm& mm, u64 va, u64 len);
+  /// UFFDIO_COPY: pages copied from `src`, which is readable, to where none are yet. -ENOENT unless [dst, dst + len)
+  /// lies in one registered area; -EEXIST where a page is, with those before it done.
+  mm_result<void> uffdio_copy(vcpu_id_t cpu, mm& mm, u64 dst, u64 src, u64 len);
+  /// UFFDIO_MOVE: the pages themselves, from one area of private memory to a registered one. -EINVAL, also where the
+  /// kernel does not know it yet; -ENOENT at a hole, -EEXIST where a page is, with those before done.
+  mm_result<void> uffdio_move(vcpu_id_t cpu, mm& mm, u64 dst, u64 src, u64 len);
 
   /// One access of 8 aligned bytes, as the process makes it where `mm` is loaded on `cpu`, otherwise as the kernel
   /// makes it for the process (get_user_pages). Page faults are handled on the way.

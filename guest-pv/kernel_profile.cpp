@@ -13,7 +13,8 @@ constexpr kernel_profile linux_4_17{
     .move_flush = mremap_flush::dirty_under_lock,
     .tlb_flush = remote_flush::local_then_others,
     .alloc_ptpage_checks_pinned = false,
-    .mprotect_gives_write_back = false,
+    .mprotect_write_back = write_back::never,
+    .mprotect_gathers = false,
     .saved_dirty = false,
 };
 
@@ -73,7 +74,8 @@ constexpr kernel_profile linux_6_1 = [] {
   p.name = "6.1";
   p.stands_for = "5.15 to 6.6: does not pin what is pinned (36c9b5929b70)";
   p.alloc_ptpage_checks_pinned = true;
-  p.mprotect_gives_write_back = true;
+  p.mprotect_write_back = write_back::dirty;
+  p.mprotect_gathers = true;
   return p;
 }();
 
@@ -83,6 +85,8 @@ constexpr kernel_profile linux_6_12 = [] {
   p.stands_for = "6.7 and later: widens moves to PMD boundaries where it can (af8ca1c14906)";
   p.realigns_moves = true;
   p.saved_dirty = true;
+  p.mprotect_write_back = write_back::always;
+  p.userfaultfd_moves = true;
   return p;
 }();
 

@@ -26,6 +26,13 @@ enum class mremap_flush : u8 {
   always_under_lock,  ///< each piece under its own lock
 };
 
+/// When mprotect gives write access back without a write fault, to private pages that nobody else has.
+enum class write_back : u8 {
+  never,
+  dirty,   ///< to dirty ones (64fe24a3e05e, 6.0)
+  always,  ///< to clean ones too (7ea7e333842e, 6.2)
+};
+
 /// How the pages of an mm that several CPUs use are flushed.
 enum class remote_flush : u8 {
   local_then_others,  ///< LOCAL here, then MULTI for the others
@@ -44,10 +51,12 @@ struct kernel_profile {
   remote_flush tlb_flush = remote_flush::one_multi;
 
   bool alloc_ptpage_checks_pinned = true;  ///< 5.15 (36c9b5929b70): a page that is PagePinned is not pinned again
-  bool mprotect_gives_write_back = true;   ///< 6.0 (64fe24a3e05e): where a page allows it, without a write fault
-  bool saved_dirty = true;      ///< 6.6: an entry that is not writable keeps its dirty bit in a bit of its own
-  bool guards_l1_pin = true;    ///< xen_pin_page pins an L1 only with split page-table locks
-  bool guards_l1_unpin = true;  ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
+  write_back mprotect_write_back = write_back::dirty;
+  bool mprotect_gathers = true;  ///< 5.19 (4a18419f71cd): flushes what changed at the end; before, each area as a whole
+  bool userfaultfd_moves = false;  ///< 6.8 (adef440691ba): UFFDIO_MOVE
+  bool saved_dirty = true;         ///< 6.6: an entry that is not writable keeps its dirty bit in a bit of its own
+  bool guards_l1_pin = true;       ///< xen_pin_page pins an L1 only with split page-table locks
+  bool guards_l1_unpin = true;     ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
 };
 
 /// All kernels, oldest first; the last, "mail", is no real one.

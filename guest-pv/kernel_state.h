@@ -2,6 +2,7 @@
 // All that one running kernel consists of. The operations of the mm are functions on it, one operation a file.
 
 #include <list>
+#include <map>
 #include <memory>
 
 #include "guest-pv/mm.h"
@@ -37,8 +38,14 @@ struct kernel_state {
   std::unique_ptr<pv_mmu_ops> pv;
   mm init_mm;
   std::vector<tlb_state> tlb;
+  std::map<std::string, std::shared_ptr<page_cache>> files;
   std::list<mm> mms;  ///< the newest first, as on Linux's pgd_list
 };
+
+/// EINVAL, ENOMEM … with what was expected and what was found.
+inline std::unexpected<mm_error> refused(int error, std::string text) {
+  return std::unexpected(mm_error{error, std::move(text)});
+}
 
 /// The frame that reads of untouched memory see (empty_zero_page): in the kernel's image.
 inline constexpr pfn_t zero_pfn{0};

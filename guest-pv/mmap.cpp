@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
+#include "guest-pv/mlock.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/zap.h"
 
@@ -9,19 +12,34 @@ namespace pvmmu::guest {
 
 mm_result<void> check_user_range(u64 va, u64 len) {
   if ((va | len) % PAGE_SIZE != 0 || len == 0) {
-    return std::unexpected(
-        mm_error{22, fmt::format("-EINVAL: {:#x} bytes at {:#x} are not a number of whole pages", len, va)});
+    return refused(EINVAL, fmt::format("-EINVAL: {:#x} bytes at {:#x} are not a number of whole pages", len, va));
   }
   if (len > TASK_SIZE || va > TASK_SIZE - len) {
-    return std::unexpected(mm_error{
-        12, fmt::format("-ENOMEM: {:#x} bytes at {:#x} reach beyond {:#x}, the end of a process", len, va, TASK_SIZE)});
+    return refused(ENOMEM, fmt::format("-ENOMEM: {:#x} bytes at {:#x} reach beyond {:#x}, the end of a process", len,
+                                       va, TASK_SIZE));
   }
   return {};
 }
 
-mm_result<void> do_mmap(kernel_state& k, mm& mm, u64 va, u64 len, prot access) {
+// MAP_LOCKED does not say so where not all could be faulted in.
+mm_result<void> do_mmap(kernel_state& k, mm& mm, u64 va, u64 len, const mapping& what) {
+  if (auto valid = check_user_range(va, len); !valid) return valid;
+  vma area{.start = va, .end = va + len, .access = what.access, .kind = what.kind};
+  area.pgoff = va >> PAGE_SHIFT;
+  area.grows_down = what.grows_down;
+  area.locked = what.locked;
+  if (what.kind == vma_kind::shared) {
+    area.pgoff = 0;
+    area.file = std::make_shared<page_cache>(k.pages, len >> PAGE_SHIFT);
+  } else if (what.kind != vma_kind::anonymous) {
+    const auto file = k.files.find(what.file);
+    if (file == k.files.end()) return refused(ENOENT, fmt::format("-ENOENT: there is no file \"{}\"", what.file));
+    area.pgoff = what.pgoff;
+    area.file = file->second;
+  }
   if (auto unmapped = do_munmap(k, mm, va, len); !unmapped) return unmapped;
-  mm.vmas.insert({.start = va, .end = va + len, .access = access, .pgoff = va >> PAGE_SHIFT});
+  mm.vmas.insert(area);
+  if (area.locked) mm_populate(k, mm, va, len);
   return {};
 }
 

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "guest-pv/fault.h"
+#include "guest-pv/mlock.h"
 #include "guest-pv/mmap.h"
 #include "guest-pv/mmu_gather.h"
 #include "guest-pv/pgalloc.h"
@@ -16,17 +20,26 @@ u64 dirty_bits(const kernel_state& k, bool dirty, bool writable) {
   return k.profile().saved_dirty && !writable ? PAGE_SAVED_DIRTY : PAGE_DIRTY;
 }
 
-/// pte_modify: another protection for the same page, its history kept.
-pte_t modified(kernel_state& k, const vma& area, pte_t old) {
-  const pfn_t pfn = frame_of(k, old);
-  const bool write_back = area.writable() && k.profile().mprotect_gives_write_back && pfn != zero_pfn;
-  const u64 history = (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY)) |
-                      dirty_bits(k, (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0, write_back);
-  return k.pv->make_pte(pfn, vm_page_prot(area) | history | (write_back ? PAGE_RW : 0));
+/// can_change_pte_writable: private memory, of which nobody else has the page.
+bool can_change_writable(kernel_state& k, const vma& area, pte_t old, pfn_t page, bool dirty) {
+  const write_back gives = k.profile().mprotect_write_back;
+  if (!area.writable() || gives == write_back::never || (gives == write_back::dirty && !dirty)) return false;
+  return (old & PAGE_SPECIAL) == 0 && k.pages[page].refs == 1;
 }
 
-void change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {
+/// pte_modify: another protection for the same page, its history kept. Shared memory is writable as a whole.
+pte_t modified(kernel_state& k, const vma& area, pte_t old) {
+  const pfn_t page = frame_of(k, old);
+  const bool dirty = (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0;
+  u64 flags = (vm_page_prot(area) & ~PAGE_ACCESSED) | (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY));
+  if (area.kind != vma_kind::shared && can_change_writable(k, area, old, page, dirty)) flags |= PAGE_RW;
+  return k.pv->make_pte(page, flags | dirty_bits(k, dirty, (flags & PAGE_RW) != 0));
+}
+
+/// Returns how many entries it changed.
+u64 change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {
   kernel_state& k = tlb.kernel();
+  u64 changed = 0;
   k.pv->enter_lazy_mmu();
   for (; va < end; va += PAGE_SIZE) {
     const entry_ref pte = *find_entry(k, tlb.target(), va, 1);
@@ -34,43 +47,52 @@ void change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {
     const pte_t old = k.pv->ptep_modify_prot_start(pte);
     k.pv->ptep_modify_prot_commit(pte, modified(k, area, old));
     // Xen makes user pages global, Linux does not: in its eyes every entry that was present changed, and is flushed.
-    if (present(old)) tlb.cleared(va, 1);
+    if (present(old) && k.profile().mprotect_gathers) tlb.cleared(va, 1);
+    ++changed;
   }
   k.pv->leave_lazy_mmu();
+  return changed;
 }
 
 void change_protection(mmu_gather& tlb, const vma& area) {
+  kernel_state& k = tlb.kernel();
+  u64 changed = 0;
   for (u64 va = area.start, next = va; va < area.end; va = next) {
     next = entry_end(va, area.end, 2);
-    if (find_entry(tlb.kernel(), tlb.target(), va, 1)) change_pte_range(tlb, area, va, next);
+    if (find_entry(k, tlb.target(), va, 1)) changed += change_pte_range(tlb, area, va, next);
+  }
+  if (changed != 0 && !k.profile().mprotect_gathers) {
+    flush_tlb_mm_range(k, tlb.target(), area.start, area.end, PAGE_SHIFT);
   }
 }
 
-bool all_mapped(const mm& mm, u64 va, u64 end) {
-  while (va < end) {
-    const vma* area = mm.vmas.find(va);
-    if (!area) return false;
-    va = area->end;
+/// mprotect_fixup.
+void protect_area(mmu_gather& tlb, vma area, prot access) {
+  kernel_state& k = tlb.kernel();
+  mm& mm = tlb.target();
+  const bool changes = area.access != access;
+  const bool becomes_writable = !area.writable() && may_write(access);
+  area.access = access;
+  mm.vmas.insert(area);
+  if (!changes) return;
+  change_protection(tlb, area);
+  // What is locked is copied now rather than at the first write.
+  if (becomes_writable && area.locked && area.kind != vma_kind::shared) {
+    populate_vma_page_range(k, mm, area.start, area.end);
   }
-  return true;
 }
 
 }  // namespace
 
 mm_result<void> do_mprotect(kernel_state& k, mm& mm, u64 va, u64 len, prot access) {
   if (auto valid = check_user_range(va, len); !valid) return valid;
-  if (!all_mapped(mm, va, va + len)) {
-    return std::unexpected(
-        mm_error{12, fmt::format("-ENOMEM: a part of the {:#x} bytes at {:#x} is not mapped", len, va)});
-  }
+  const u64 end = std::min(va + len, mm.vmas.end_of_run(va));
   mmu_gather tlb(k, mm);
-  for (vma area : mm.vmas.remove(va, va + len)) {
-    const bool changes = area.access != access;
-    area.access = access;
-    mm.vmas.insert(area);
-    if (changes) change_protection(tlb, area);
+  if (end > va) {
+    for (const vma& area : mm.vmas.remove(va, end)) protect_area(tlb, area, access);
   }
   tlb.flush();
+  if (end < va + len) return refused(ENOMEM, fmt::format("-ENOMEM: nothing is mapped at {:#x}", end));
   return {};
 }
 

@@ -35,6 +35,11 @@ bool vma_tree::intersects(u64 start, u64 end) const {
   return area != areas_.end() && area->second.start < end;
 }
 
+u64 vma_tree::end_of_run(u64 va) const {
+  while (const vma* area = find(va)) va = area->end;
+  return va;
+}
+
 void vma_tree::insert(const vma& area) {
   assert(area.start < area.end && !intersects(area.start, area.end));
   auto here = areas_.emplace(area.start, area).first;

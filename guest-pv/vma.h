@@ -5,18 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "guest-pv/kernel.h"
+#include "guest-pv/mapping.h"
 #include "guest-pv/page_cache.h"
 
 namespace pvmmu::guest {
-
-/// Where an area's pages come from.
-enum class vma_kind : u8 {
-  anonymous,  ///< nowhere: a private page of zeroes at the first write, the zero page before
-  shared,     ///< MAP_SHARED|MAP_ANONYMOUS: an unnamed file of tmpfs, whose pages all who inherited the area see
-  file,       ///< MAP_PRIVATE of a file: its page-cache pages, read-only, until a write makes a copy
-  special,    ///< pages of the kernel's own, like the vdso's: inherited, never freed
-};
 
 /// One memory area, [start, end) in bytes.
 struct vma {
@@ -32,6 +24,7 @@ struct vma {
   bool locked = false;                 ///< VM_LOCKED
   bool uffd = false;                   ///< VM_UFFD_MISSING: what is missing is a userfaultfd's to bring
 
+  u64 pages() const { return (end - start) >> PAGE_SHIFT; }
   bool readable() const { return access != prot::none; }
   bool writable() const { return may_write(access); }
   /// Of the file of its own, or by its address: the page's place at `va`.
@@ -51,6 +44,8 @@ class vma_tree {
   map::const_iterator begin() const { return areas_.begin(); }
   map::const_iterator end() const { return areas_.end(); }
   bool intersects(u64 start, u64 end) const;
+  /// Where the areas that follow each other from `va` on without a hole end; `va` itself if none is there.
+  u64 end_of_run(u64 va) const;
 
   /// Adds an area where none is, and merges it with neighbours that continue it.
   void insert(const vma& area);

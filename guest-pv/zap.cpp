@@ -1,14 +1,17 @@
 #include "guest-pv/zap.h"
 
+#include "guest-pv/fault.h"
 #include "guest-pv/pgalloc.h"
 
 namespace pvmmu::guest {
 namespace {
 
-/// Clears entries from `va` on until `end`, or until the gather is full. Returns where it stopped.
-u64 zap_some_ptes(mmu_gather& tlb, pfn_t table, u64 va, u64 end) {
+/// Clears entries from `va` on until `end`, or until the gather is full. Returns where it stopped. That a shared page
+/// is dirty is told its file at once, so the TLB may not hold it any longer than the lock does.
+u64 zap_some_ptes(mmu_gather& tlb, const vma& area, pfn_t table, u64 va, u64 end) {
   kernel_state& k = tlb.kernel();
   bool full = false;
+  bool force_flush = false;
   k.pv->enter_lazy_mmu();
   for (; va != end && !full; va += PAGE_SIZE) {
     const entry_ref pte{table, table_slot(va, 1)};
@@ -17,23 +20,25 @@ u64 zap_some_ptes(mmu_gather& tlb, pfn_t table, u64 va, u64 end) {
                                    : k.tables.native_get_and_clear(pte, "ptep_get_and_clear");
     tlb.cleared(va, 1);
     const std::optional<pfn_t> page = k.pv->pte_pfn(old);
-    if (page && *page != zero_pfn) full = tlb.remove_page(*page);
+    if (!page || (old & PAGE_SPECIAL) != 0) continue;
+    force_flush |= area.kind == vma_kind::shared && (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0;
+    full = tlb.remove_page(*page);
   }
   k.pv->leave_lazy_mmu();
-  if (full) tlb.flush();
+  if (full || force_flush) tlb.flush();
   return va;
 }
 
-void zap_pte_range(mmu_gather& tlb, pfn_t table, u64 va, u64 end) {
-  while (va != end) va = zap_some_ptes(tlb, table, va, end);
+void zap_pte_range(mmu_gather& tlb, const vma& area, pfn_t table, u64 va, u64 end) {
+  while (va != end) va = zap_some_ptes(tlb, area, table, va, end);
 }
 
-void zap_range(mmu_gather& tlb, pfn_t table, unsigned level, u64 va, u64 end) {
-  if (level == 1) return zap_pte_range(tlb, table, va, end);
+void zap_range(mmu_gather& tlb, const vma& area, pfn_t table, unsigned level, u64 va, u64 end) {
+  if (level == 1) return zap_pte_range(tlb, area, table, va, end);
   for (u64 next = va; va != end; va = next) {
     next = entry_end(va, end, level);
     const entry_ref e{table, table_slot(va, level)};
-    if (!none(tlb.kernel(), e)) zap_range(tlb, table_below(tlb.kernel(), e), level - 1, va, next);
+    if (!none(tlb.kernel(), e)) zap_range(tlb, area, table_below(tlb.kernel(), e), level - 1, va, next);
   }
 }
 
@@ -97,7 +102,7 @@ void free_pgd_range(mmu_gather& tlb, u64 va, u64 end, u64 floor, u64 ceiling) {
 }  // namespace
 
 void unmap_vmas(mmu_gather& tlb, std::span<const vma> areas) {
-  for (const vma& area : areas) zap_range(tlb, tlb.target().pgd, 4, area.start, area.end);
+  for (const vma& area : areas) zap_range(tlb, area, tlb.target().pgd, 4, area.start, area.end);
 }
 
 // Areas less than 2 MiB apart are taken down in one go.

@@ -16,8 +16,6 @@ namespace sc = pvmmu::scenario;
 
 namespace {
 
-constexpr u64 end_of_user_space = u64{1} << 47;
-
 std::string action_name(const sc::step& s) { return s.GetDescriptor()->FindFieldByNumber(s.action_case())->name(); }
 
 std::string known_values(const pb::EnumDescriptor& type) {
@@ -136,20 +134,7 @@ void scenario_checker::check_mm_step(const sc::step& s) {
       check_mm(s.fork(), s.fork().mm(), true);
       check_new_mm(s.fork(), "child", s.fork().child());
       break;
-    case sc::step::kMmap: check_region(s.mmap()); break;
-    case sc::step::kMunmap: check_region(s.munmap()); break;
-    case sc::step::kMprotect: check_region(s.mprotect()); break;
-    case sc::step::kTouch: check_region(s.touch()); break;
-    case sc::step::kMremap: check_mremap(s.mremap()); break;
-    case sc::step::kWrite:
-      check_mm(s.write(), s.write().mm(), true);
-      check_word_at(s.write(), s.write().va());
-      break;
-    case sc::step::kRead:
-      check_mm(s.read(), s.read().mm(), true);
-      check_word_at(s.read(), s.read().va());
-      break;
-    default: break;
+    default: check_memory_step(s);
   }
 }
 
@@ -178,32 +163,6 @@ void scenario_checker::check_mm(const message& m, const std::string& mm, bool or
                            "mm_alloc made",
                            mm, domid_));
   }
-}
-
-template <class Region>
-void scenario_checker::check_region(const Region& r) const {
-  check_mm(r, r.mm(), true);
-  check_range(r, "va", r.va(), r.bytes());
-}
-
-void scenario_checker::check_mremap(const sc::mremap& r) const {
-  check_mm(r, r.mm(), true);
-  check_range(r, "old_va", r.old_va(), r.bytes());
-  check_range(r, "new_va", r.new_va(), r.bytes());
-}
-
-void scenario_checker::check_range(const message& m, std::string_view field, u64 va, u64 bytes) const {
-  if (va % PAGE_SIZE != 0 || va >= end_of_user_space)
-    file_.fail(m, field, fmt::format("{} is {:#x}: expected whole pages below {:#x}", field, va, end_of_user_space));
-  if (bytes == 0 || bytes % PAGE_SIZE != 0 || bytes > end_of_user_space - va)
-    file_.fail(
-        m, "bytes",
-        fmt::format("bytes is {:#x}: expected whole pages, at least one, below {:#x}", bytes, end_of_user_space));
-}
-
-void scenario_checker::check_word_at(const message& m, u64 va) const {
-  if (va % 8 != 0 || va >= end_of_user_space)
-    file_.fail(m, "va", fmt::format("va is {:#x}: expected a multiple of 8 below {:#x}", va, end_of_user_space));
 }
 
 }  // namespace pvmmu::tools

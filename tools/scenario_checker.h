@@ -31,11 +31,18 @@ class scenario_checker {
   void check_new_mm(const message& m, std::string_view field, const std::string& mm);
   void check_exit_mmap(const scenario::exit_mmap& e);
   void check_mm(const message& m, const std::string& mm, bool or_loaded) const;
+
+  // scenario_check_memory.cpp: a process's memory
+  void check_memory_step(const scenario::step& s);
+  void check_create_file(const scenario::create_file& f);
+  void check_mmap(const scenario::mmap& m) const;
   void check_mremap(const scenario::mremap& r) const;
-  void check_range(const message& m, std::string_view field, u64 va, u64 bytes) const;
+  void check_range(const message& m, std::string_view field, u64 va, u64 bytes, std::string_view size = "bytes") const;
   void check_word_at(const message& m, u64 va) const;
   template <class Region>
   void check_region(const Region& r) const;
+  template <class Regions>
+  void check_two_regions(const Regions& r) const;
 
   // scenario_check_calls.cpp: accesses, hypercalls, expectations
   void check_access(const scenario::access& a) const;
@@ -74,6 +81,7 @@ class scenario_checker {
   u32 vcpu_ = 0;
   std::set<std::pair<u32, std::string>> mms_;                       ///< {domain, name}
   std::map<std::pair<u32, u32>, std::string> loaded_;               ///< {domain, vcpu} → mm
+  std::set<std::pair<u32, std::string>> files_;                     ///< {domain, name}
   std::set<u32> suspended_;                                         ///< domains
   std::map<std::string, scenario::alloc_frame::beginning> frames_;  ///< of the steps so far
   bool forward_ = false;                                            ///< names of frames that are taken later may occur

@@ -30,6 +30,57 @@ std::string call_text(const sc::hypercall& h) {
   return fmt::format("hypercall {}", h.has_unknown() ? fmt::format("{}", h.unknown()) : field->name());
 }
 
+std::string mmap_text(const sc::mmap& m) {
+  std::string text = region_text("mmap", m);
+  if (m.read_only()) text += ", read-only";
+  if (m.executable()) text += ", executable";
+  if (m.none()) text += ", no access";
+  if (m.shared()) text += ", shared";
+  if (!m.file().empty()) text += fmt::format(", of \"{}\" from page {}", m.file(), m.file_page());
+  if (m.grows_down()) text += ", growing down";
+  if (m.locked()) text += ", locked";
+  return text;
+}
+
+std::string mremap_text(const sc::mremap& m) {
+  std::string size = bytes_text(m.bytes());
+  if (m.has_new_bytes() && m.new_bytes() != m.bytes()) size += " → " + bytes_text(m.new_bytes());
+  if (!m.has_new_va()) return fmt::format("mremap {:#x} in place, {}{}", m.old_va(), size, of_mm(m.mm()));
+  return fmt::format("mremap {:#x} → {:#x}, {}{}", m.old_va(), m.new_va(), size, of_mm(m.mm()));
+}
+
+std::string mprotect_text(const sc::mprotect& m) {
+  return region_text("mprotect", m) + (m.none() ? " to no access" : m.read_only() ? " to read-only" : " to writable");
+}
+
+template <class Regions>
+std::string two_regions_text(std::string_view what, const Regions& r) {
+  return fmt::format("{} {:#x} from {:#x}, {}{}", what, r.va(), r.from(), bytes_text(r.bytes()), of_mm(r.mm()));
+}
+
+std::string memory_text(const sc::step& s) {
+  switch (s.action_case()) {
+    case sc::step::kCreateFile:
+      return fmt::format("create_file \"{}\", {}", s.create_file().name(), bytes_text(s.create_file().bytes()));
+    case sc::step::kMmap: return mmap_text(s.mmap());
+    case sc::step::kMunmap: return region_text("munmap", s.munmap());
+    case sc::step::kMprotect: return mprotect_text(s.mprotect());
+    case sc::step::kMadviseDontneed: return region_text("madvise_dontneed", s.madvise_dontneed());
+    case sc::step::kBrk: return fmt::format("brk {:#x}{}", s.brk().end(), of_mm(s.brk().mm()));
+    case sc::step::kMlock: return region_text("mlock", s.mlock());
+    case sc::step::kMunlock: return region_text("munlock", s.munlock());
+    case sc::step::kUffdioRegister: return region_text("uffdio_register", s.uffdio_register());
+    case sc::step::kUffdioCopy: return two_regions_text("uffdio_copy", s.uffdio_copy());
+    case sc::step::kUffdioMove: return two_regions_text("uffdio_move", s.uffdio_move());
+    case sc::step::kTouch: return region_text(s.touch().read() ? "touch by reading" : "touch", s.touch());
+    case sc::step::kMremap: return mremap_text(s.mremap());
+    case sc::step::kWrite:
+      return fmt::format("write {:#x} to {:#x}{}", s.write().value(), s.write().va(), of_mm(s.write().mm()));
+    case sc::step::kRead: return fmt::format("read {:#x}{}", s.read().va(), of_mm(s.read().mm()));
+    default: return {};
+  }
+}
+
 }  // namespace
 
 std::string bytes_text(u64 bytes) {
@@ -51,25 +102,14 @@ std::string action_text(const sc::step& s) {
       return fmt::format("switch_mm to {}", s.switch_mm().mm().empty() ? "a kernel thread" : s.switch_mm().mm());
     case sc::step::kExitMmap: return fmt::format("exit_mmap {}", s.exit_mmap().mm());
     case sc::step::kFork: return fmt::format("fork {}{}", s.fork().child(), of_mm(s.fork().mm()));
-    case sc::step::kMmap: return region_text("mmap", s.mmap()) + (s.mmap().read_only() ? ", read-only" : "");
-    case sc::step::kMunmap: return region_text("munmap", s.munmap());
-    case sc::step::kMprotect:
-      return region_text("mprotect", s.mprotect()) + (s.mprotect().read_only() ? " to read-only" : " to writable");
-    case sc::step::kTouch: return region_text("touch", s.touch());
-    case sc::step::kMremap:
-      return fmt::format("mremap {:#x} → {:#x}, {}{}", s.mremap().old_va(), s.mremap().new_va(),
-                         bytes_text(s.mremap().bytes()), of_mm(s.mremap().mm()));
-    case sc::step::kWrite:
-      return fmt::format("write {:#x} to {:#x}{}", s.write().value(), s.write().va(), of_mm(s.write().mm()));
-    case sc::step::kRead: return fmt::format("read {:#x}{}", s.read().va(), of_mm(s.read().mm()));
     case sc::step::kSuspend: return "suspend";
     case sc::step::kResume: return "resume";
     case sc::step::kAllocFrame: return fmt::format("alloc_frame \"{}\"", s.alloc_frame().name());
     case sc::step::kHypercall: return call_text(s.hypercall());
     case sc::step::kAccess: return access_text(s.access());
-    case sc::step::ACTION_NOT_SET: break;
+    case sc::step::ACTION_NOT_SET: return "nothing";
+    default: return memory_text(s);
   }
-  return "nothing";
 }
 
 }  // namespace pvmmu::tools

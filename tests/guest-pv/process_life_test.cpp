@@ -245,9 +245,10 @@ TEST(process_life, bad_requests) {
   EXPECT_EQ(g.k.mremap(0, p, 0x400000, PAGE_SIZE, PAGE_SIZE, 0x400000).error().error, 22) << "overlap";
   EXPECT_EQ(g.k.mremap(0, p, 0x400000, 3 * PAGE_SIZE, PAGE_SIZE * 3, 0x800000).error().error, 14);
   EXPECT_EQ(g.k.mprotect(0, p, 0x400000, 3 * PAGE_SIZE, prot::read).error().error, 12);
+  EXPECT_FALSE(g.k.write(0, p, 0x400000, 1)) << "protected up to the hole";
   EXPECT_EQ(g.k.read(0, p, 0x402000).error().error, 11);
   EXPECT_EQ(g.k.read(0, p, 0x400004).error().error, 22);
-  EXPECT_TRUE(g.k.write(0, p, 0x400000, 1));
+  EXPECT_TRUE(g.k.read(0, p, 0x400000));
 }
 
 // 100 L1, 3 L2 and 2 L3 are pinned in 7 hypercalls with split page-table locks and in 4 without: a batch has 32

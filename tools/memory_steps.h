@@ -1,0 +1,12 @@
+#pragma once
+// The steps of a scenario that concern a process's memory: system calls and accesses.
+
+#include "tools/address_spaces.h"
+#include "tools/step_outcome.h"
+
+namespace pvmmu::tools {
+
+/// Carries out `step` on `k`; what is refused, and what was read, is left in `outcome`.
+void perform_memory_step(const scenario::step& step, guest::kernel& k, address_spaces& spaces, step_outcome& outcome);
+
+}  // namespace pvmmu::tools
