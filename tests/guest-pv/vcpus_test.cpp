@@ -97,7 +97,7 @@ TEST(vcpus, suspend_pins_what_is_not_pinned) {
   EXPECT_THAT(describe(g.xen.calls, names),
               ElementsAre("__xen_pgd_pin: multicall{va RO L3, va RO L2, va RO L1, PIN_L1_TABLE L1, va RO pgd +flush, "
                           "PIN_L4_TABLE pgd, va RO user pgd +flush, PIN_L4_TABLE user pgd}",
-                          "xen_pv_pre_suspend: va 0xffffffffff57d000=0"));
+                          "xen_pv_pre_suspend: va 0xffffffffff57c000=0"));
   g.k.resume(0);
   EXPECT_THAT(g.xen.refused(), IsEmpty());
   EXPECT_EQ(g.counts(), before);
