@@ -60,12 +60,21 @@ std::optional<u8> kernel_code::byte(u64 va) const {
   return page->second[va & PAGE_OFFSET_MASK];
 }
 
+u64 kernel_code::target_before(u64 va) const {
+  u32 distance = 0;
+  for (unsigned i = 0; i < 4; ++i) distance |= u32{byte(va - 4 + i).value_or(0)} << (8 * i);
+  return va + static_cast<u64>(static_cast<s64>(static_cast<s32>(distance)));
+}
+
+bool kernel_code::jumps(u64 begin, u64 end, u64 target) const {
+  constexpr u64 jump_bytes = 5;  // E9 and the distance
+  for (u64 at = begin; at + jump_bytes <= end; ++at)
+    if (byte(at) == u8{0xe9} && target_before(at + jump_bytes) == target) return true;
+  return false;
+}
+
 std::optional<call_site> kernel_code::call_before(u64 va) const {
-  if (byte(va - 5) == u8{0xe8}) {
-    u32 distance = 0;
-    for (unsigned i = 0; i < 4; ++i) distance |= u32{byte(va - 4 + i).value_or(0)} << (8 * i);
-    return call_site{va + static_cast<u64>(static_cast<s64>(static_cast<s32>(distance)))};
-  }
+  if (byte(va - 5) == u8{0xe8}) return call_site{target_before(va)};
   for (u64 bytes = 2; bytes <= 7; ++bytes) {
     if (byte(va - bytes) == u8{0xff} && indirect_call_bytes(byte(va - bytes + 1).value_or(0)) == bytes)
       return call_site{};

@@ -25,9 +25,13 @@ class kernel_code {
 
   /// The call instruction that ends at this address, if one does.
   std::optional<call_site> call_before(u64 va) const;
+  /// Whether the code from `begin` on, up to `end`, has a jump to `target`: a call in a function's last line.
+  bool jumps(u64 begin, u64 end, u64 target) const;
 
  private:
   std::optional<u8> byte(u64 va) const;
+  /// Where a distance of 32 bits leads that ends at `va`.
+  u64 target_before(u64 va) const;
 
   std::map<u64, std::array<u8, PAGE_SIZE>> pages_;  ///< by address
 };

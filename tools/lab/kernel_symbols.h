@@ -15,6 +15,7 @@ namespace pvmmu::lab {
 
 struct kernel_function {
   u64 begin;
+  u64 end;           ///< where the next one begins
   std::string name;  ///< as in the source: what the compiler added (".part.0", ".isra.0") is cut off
 };
 

@@ -31,7 +31,7 @@ constexpr std::uint64_t highest_checked_type = 5;  // segment descriptors, above
 constexpr std::uint64_t emulation_data_offset = 16;
 
 constexpr unsigned most_processors = 64;
-constexpr std::uint64_t guest_stack_bytes = 128 * sizeof(std::uint64_t);
+constexpr std::uint64_t guest_stack_bytes = 192 * sizeof(std::uint64_t);
 constexpr int reads_registers = 1;  // QEMU_PLUGIN_CB_R_REGS
 
 struct address_range {
