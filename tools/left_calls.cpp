@@ -86,6 +86,7 @@ bool last_entry_left(const recording::piece& piece) {
 }
 
 bool continues(const recording::piece& piece, const recording::piece& rest) {
+  if (rest.domid() != piece.domid() || rest.vcpu() != piece.vcpu()) return false;
   if (rest.call().call_case() != piece.call().call_case()) return false;
   if (!rest.call().has_multicall()) return is_continuation(rest.call());
   const wire::multicall_call& multicall = rest.call().multicall();

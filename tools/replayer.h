@@ -45,6 +45,7 @@ class replayer : private entry_listener {
   void adopt_accessed_dirty(const xen::ptwr_store& store);
   void differ(replay_report::kind kind, const std::string& text);
   mfn_t checked(u64 mfn) const;
+  xen::vcpu& vcpu_of(const recording::piece& piece) const;
 
   xen::machine m_;
   xen::domain& d_;
