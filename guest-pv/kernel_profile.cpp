@@ -75,6 +75,7 @@ constexpr kernel_profile linux_6_1 = [] {
   p.stands_for = "5.15 to 6.6: does not pin what is pinned (36c9b5929b70)";
   p.alloc_ptpage_checks_pinned = true;
   p.mprotect_write_back = write_back::dirty;
+  p.moves_watched_tables = false;
   p.mprotect_gathers = true;
   return p;
 }();

@@ -45,8 +45,9 @@ struct kernel_profile {
 
   table_move pmd_move = table_move::never;
   table_move pud_move = table_move::never;
-  bool realigns_moves = false;  ///< 6.7 (af8ca1c14906): mutually aligned moves are widened to PMD boundaries
-  u64 move_ptes_chunk = 512;    ///< entries that one move_ptes handles at most (LATENCY_LIMIT: 64)
+  bool realigns_moves = false;       ///< 6.7 (af8ca1c14906): mutually aligned moves are widened to PMD boundaries
+  bool moves_watched_tables = true;  ///< until 0cef0bb836e3 (6.13, and stable kernels of 2025): a userfaultfd's, too
+  u64 move_ptes_chunk = 512;         ///< entries that one move_ptes handles at most (LATENCY_LIMIT: 64)
   mremap_flush move_flush = mremap_flush::always_under_lock;
   remote_flush tlb_flush = remote_flush::one_multi;
 

@@ -17,7 +17,8 @@ u64 extent_of(u64 old_va, u64 old_end, u64 new_va, unsigned level) {
 
 class table_mover {
  public:
-  table_mover(kernel_state& k, mm& mm) : k_(k), mm_(mm), profile_(k.profile()) {}
+  table_mover(kernel_state& k, mm& mm, const vma& area)
+      : k_(k), mm_(mm), profile_(k.profile()), entries_only_(area.uffd && !k.profile().moves_watched_tables) {}
 
   /// try_realign_addr: starts both at their PMD boundary if the space before is free, so that the PMD entry can move.
   void widen(const vma& old_area, u64& old_va, const vma& new_area, u64& new_va, u64 len) const;
@@ -25,7 +26,10 @@ class table_mover {
 
  private:
   u64 move_some(u64 old_va, u64 old_end, u64 new_va);
-  table_move style(unsigned level) const { return level == 3 ? profile_.pud_move : profile_.pmd_move; }
+  table_move style(unsigned level) const {
+    if (entries_only_) return table_move::never;
+    return level == 3 ? profile_.pud_move : profile_.pmd_move;
+  }
   bool move_normal_entry(entry_ref old_entry, entry_ref new_entry, u64 old_va, unsigned level);
   void move_ptes(pfn_t old_table, u64 old_va, u64 old_end, pfn_t new_table, u64 new_va);
   void flush(u64 start, u64 end) { flush_tlb_mm_range(k_, mm_, start, end, PAGE_SHIFT); }
@@ -33,6 +37,7 @@ class table_mover {
   kernel_state& k_;
   mm& mm_;
   const kernel_profile& profile_;
+  const bool entries_only_;
   bool need_flush_ = false;  ///< something moved whose flush waits for the end
 };
 
@@ -119,7 +124,7 @@ void table_mover::widen(const vma& old_area, u64& old_va, const vma& new_area, u
 
 void move_page_tables(kernel_state& k, mm& mm, const vma& old_area, u64 old_va, const vma& new_area, u64 new_va,
                       u64 len) {
-  table_mover mover(k, mm);
+  table_mover mover(k, mm, old_area);
   const u64 old_end = old_va + len;
   mover.widen(old_area, old_va, new_area, new_va, len);
   mover.move(old_va, new_va, old_end - old_va);
