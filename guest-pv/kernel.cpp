@@ -5,6 +5,7 @@
 #include <cassert>
 #include <stdexcept>
 
+#include "guest-pv/adopt.h"
 #include "guest-pv/brk.h"
 #include "guest-pv/create_file.h"
 #include "guest-pv/fault.h"
@@ -82,6 +83,10 @@ mm& kernel::mm_alloc() {
   mm& created = state_->mms.emplace_front();
   pgd_alloc(*state_, created);
   return created;
+}
+
+mm& kernel::adopt_mm(std::span<const seen_table> tables, std::span<const seen_page> pages) {
+  return guest::adopt_mm(*state_, tables, pages);
 }
 
 void kernel::activate_mm(vcpu_id_t cpu, mm& mm) {

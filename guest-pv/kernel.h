@@ -35,6 +35,20 @@ struct mm_error {
   std::string text;  ///< what was expected and what was found
 };
 
+/// A page table of a process, as somebody saw it: its level, and the first address that it translates.
+struct seen_table {
+  u64 va = 0;
+  unsigned level = 0;
+};
+
+/// A page of a process: its address, its entry's bits but for the frame number, and any number for its frame, the same
+/// for the same frame.
+struct seen_page {
+  u64 va = 0;
+  u64 flags = 0;
+  u64 frame = 0;
+};
+
 template <class T>
 using mm_result = std::expected<T, mm_error>;
 
@@ -57,6 +71,8 @@ class kernel {
   /// A new address space without user mappings, neither pinned nor loaded (mm_alloc). May be filled before it is
   /// activated, as exec does with the new stack.
   mm& mm_alloc();
+  /// The address space of a process that began elsewhere, with these tables and pages, neither pinned nor loaded.
+  mm& adopt_mm(std::span<const seen_table> tables, std::span<const seen_page> pages);
   /// exec_mmap: pins the tables of `mm` and loads it on `cpu`.
   void activate_mm(vcpu_id_t cpu, mm& mm);
   /// mm_alloc and activate_mm.

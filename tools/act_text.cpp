@@ -7,6 +7,7 @@
 #include "proto/abi/errno.h"
 #include "proto/abi/pte.h"
 #include "tools/changes_text.h"
+#include "tools/entry_flags.h"
 
 namespace pvmmu::tools {
 
@@ -273,25 +274,8 @@ std::string frame_text(mfn_t mfn, const frame_names& names) {
 }
 
 std::string pte_text(pte_t entry, const frame_names& names) {
-  static constexpr std::array<std::pair<u64, std::string_view>, 12> flags{{{PAGE_PRESENT, "P"},
-                                                                           {PAGE_RW, "RW"},
-                                                                           {PAGE_USER, "US"},
-                                                                           {PAGE_PWT, "PWT"},
-                                                                           {PAGE_PCD, "PCD"},
-                                                                           {PAGE_ACCESSED, "A"},
-                                                                           {PAGE_DIRTY, "D"},
-                                                                           {PAGE_PSE, "PSE"},
-                                                                           {PAGE_GLOBAL, "G"},
-                                                                           {PAGE_GUEST_KERNEL, "GK"},
-                                                                           {PAGE_GNTTAB, "GNTTAB"},
-                                                                           {PAGE_NX, "NX"}}};
   if (!present(entry)) return entry == 0 ? "0" : fmt::format("{:#x}", entry);
-  std::string text = frame_text(pte_mfn(entry), names) + " ";
-  for (const auto& [bit, name] : flags)
-    if ((entry & bit) != 0) text += fmt::format("{}{}", bit == PAGE_PRESENT ? "" : "|", name);
-  u64 known = PTE_ADDR_MASK;
-  for (const auto& flag : flags) known |= flag.first;
-  return (entry & ~known) == 0 ? text : text + fmt::format("|{:#x}", entry & ~known);
+  return frame_text(pte_mfn(entry), names) + " " + flags_text(entry & ~PTE_ADDR_MASK);
 }
 
 text_block act_text(const act& a, const frame_names& names, bool name_domain) {

@@ -31,6 +31,7 @@ void add_subcommands(CLI::App& app, context& ctx) {
   add_import_command(app, ctx);
   add_replay_command(app, ctx);
   add_record_command(app, ctx);
+  add_compare_command(app, ctx);
   add_conform_command(app, ctx);
 }
 

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "tools/command.h"
+#include "tools/compare/comparison.h"
+
+namespace pvmmu::tools {
+namespace {
+
+namespace json = boost::json;
+using compare::comparison;
+using compare::described_call;
+using compare::described_stream;
+
+constexpr std::size_t calls_before = 5;  // of a difference, that are shown
+constexpr std::size_t calls_after = 5;
+
+struct compare_options {
+  std::string recording_path;
+  std::string workload;
+  std::string profile;
+};
+
+std::string context_of(const described_stream& side, const char* name, std::size_t at) {
+  std::string text = fmt::format("{}\n", name);
+  const std::size_t first = at < calls_before ? 0 : at - calls_before;
+  for (std::size_t i = first; i < std::min(side.calls.size(), at + calls_after); ++i)
+    text += fmt::format("{} {:5} {}\n", i == at ? ">" : " ", side.calls[i].number, side.calls[i].text());
+  if (at >= side.calls.size()) text += "> no more calls\n";
+  return text;
+}
+
+u64 sum(const std::map<std::string, u64>& counts) {
+  u64 all = 0;
+  for (const auto& [kind, count] : counts) all += count;
+  return all;
+}
+
+std::string text_of(const comparison& c) {
+  std::string text;
+  if (c.first_difference) {
+    text += fmt::format("the first difference is in call {} of those compared\n", *c.first_difference + 1);
+    text += context_of(c.real, "the recording", *c.first_difference);
+    text += context_of(c.model, "the model", *c.first_difference);
+  }
+  text += fmt::format("set aside: {} operations, {} calls with nothing else\n", sum(c.real.set_aside),
+                      c.real.calls_set_aside);
+  for (const auto& [kind, count] : c.real.set_aside) text += fmt::format("  {:8} {}\n", count, kind);
+  return text + c.verdict() + "\n";
+}
+
+json::object object_of(const described_stream& side, std::optional<std::size_t> difference) {
+  json::object aside;
+  for (const auto& [kind, count] : side.set_aside) aside[kind] = count;
+  json::object object{{"calls", side.calls.size()},
+                      {"operations", side.operations},
+                      {"calls_set_aside", side.calls_set_aside},
+                      {"operations_set_aside", aside}};
+  if (!difference) return object;
+  json::array around;
+  const std::size_t first = *difference < calls_before ? 0 : *difference - calls_before;
+  for (std::size_t i = first; i < std::min(side.calls.size(), *difference + calls_after); ++i)
+    around.push_back(json::object{{"piece", side.calls[i].number}, {"call", side.calls[i].text()}});
+  object["around_first_difference"] = around;
+  return object;
+}
+
+std::string json_of(const comparison& c) {
+  json::object document{{"profile", c.profile},
+                        {"nr_cpus", c.nr_cpus},
+                        {"calls_compared", c.real.calls.size()},
+                        {"differ", c.differ},
+                        {"recording", object_of(c.real, c.first_difference)},
+                        {"model", object_of(c.model, c.first_difference)}};
+  if (c.first_difference) document["first_difference"] = *c.first_difference + 1;
+  return json::serialize(document) + "\n";
+}
+
+/// A path, or the name of a workload of the project's.
+std::string scenario_path(const std::string& workload) {
+  if (std::filesystem::exists(workload)) return workload;
+  const std::string named = std::string(PVMMU_SOURCE_DIR) + "/tests/fidelity/" + workload + ".textproto";
+  if (std::filesystem::exists(named)) return named;
+  throw input_error(fmt::format("{}: a scenario file, or the name of one in tests/fidelity, is expected", workload));
+}
+
+const guest::kernel_profile& profile_of(const compare_options& options, const recording::header& header) {
+  const guest::kernel_profile* profile = options.profile.empty() ? compare::profile_of(header.kernel_release())
+                                                                 : guest::find_kernel_profile(options.profile);
+  if (profile) return *profile;
+  throw input_error(options.profile.empty()
+                        ? fmt::format("{}: no kernel profile stands for release \"{}\": --profile is expected",
+                                      options.recording_path, header.kernel_release())
+                        : fmt::format("no kernel profile is called \"{}\"", options.profile));
+}
+
+void run_compare(const compare_options& options, context& ctx) {
+  const scenario_file scenario = scenario_file::read(scenario_path(options.workload));
+  const compare::call_stream recording = compare::read_calls(options.recording_path);
+  const comparison c = compare::compare(recording, scenario, profile_of(options, recording.header));
+  write_result(ctx.json ? json_of(c) : text_of(c));
+  if (c.first_difference) ctx.status = exit_status::finding;
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app, context& ctx) {
+  CLI::App* command = app.add_subcommand("compare", "Hold the model's kernel against a recording of a real one");
+  auto options = std::make_shared<compare_options>();
+  command->add_option("FILE", options->recording_path, "A recording of a real kernel")->required();
+  command->add_option("--workload", options->workload, "What ran: a scenario, or its name in tests/fidelity")
+      ->required()
+      ->type_name("NAME|SCENARIO");
+  command->add_option("--profile", options->profile, "The model's kernel; default: by the recorded kernel's release");
+  command->footer("Example: pvmmu compare move_8m.rec --workload move_8m");
+  command->callback([options, &ctx] { run_compare(*options, ctx); });
+}
+
+}  // namespace pvmmu::tools

@@ -1,0 +1,17 @@
+#pragma once
+// What the model's kernel asks when it runs a scenario, as a stream of calls.
+
+#include "tools/compare/process_image.h"
+#include "tools/scenario.h"
+
+namespace pvmmu::compare {
+
+/// Runs the scenario's first domain with this kernel. Its process begins as `image`, in the place of the first exec and
+/// of all that the scenario does until it has touched the mark; the stream begins behind that. Throws
+/// `tools::input_error` for a scenario that the kernel cannot carry out, or that is more than a kernel's steps.
+call_stream run_on_model(const tools::scenario_file& scenario, guest::kernel_config config, const process_image& image);
+
+/// The addresses that the scenario works with, but for the mark.
+std::vector<va_range> ranges_of(const scenario::scenario& scenario);
+
+}  // namespace pvmmu::compare
