@@ -41,17 +41,27 @@ class model_run {
   call_stream run(const process_image& image) {
     const int first = first_step(scenario_);
     const auto& steps = scenario_.content().step();
-    const sc::step& exec = *std::ranges::find_if(steps, &sc::step::has_exec);
-    guest::mm& mm = kernel_.adopt_mm(image.tables, image.pages);
-    kernel_.activate_mm(exec.vcpu(), mm);
-    spaces_.add(exec.exec().mm(), mm);
-    spaces_.load(exec.vcpu(), exec.exec().mm());
+    if (has_mark()) {
+      for (int i = 0; i < first; ++i) perform(steps[i]);
+    } else {
+      adopt(image);
+    }
     machine_.begin();
     for (int i = first; i < steps.size(); ++i) perform(steps[i]);
     return machine_.take_stream();
   }
 
  private:
+  bool has_mark() const { return std::ranges::any_of(scenario_.content().step(), touches_mark); }
+
+  void adopt(const process_image& image) {
+    const sc::step& exec = *std::ranges::find_if(scenario_.content().step(), &sc::step::has_exec);
+    guest::mm& mm = kernel_.adopt_mm(image.tables, image.pages);
+    kernel_.activate_mm(exec.vcpu(), mm);
+    spaces_.add(exec.exec().mm(), mm);
+    spaces_.load(exec.vcpu(), exec.exec().mm());
+  }
+
   static domain_config config_of(const tools::scenario_file& scenario, u32 vcpus) {
     const sc::domain& spec = scenario.content().domain(0);
     if (!spec.has_kernel()) scenario.fail(spec, {}, "a domain with a kernel is expected: a workload is what one does");

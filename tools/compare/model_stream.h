@@ -6,8 +6,8 @@
 
 namespace pvmmu::compare {
 
-/// Runs the scenario's first domain with this kernel. Its process begins as `image`, in the place of the first exec and
-/// of all that the scenario does until it has touched the mark; the stream begins behind that. Throws
+/// Runs the scenario's first domain with this kernel. The stream begins when the scenario has touched the mark; where
+/// it does not, its process begins as `image`, in the place of the first exec, and so does the stream. Throws
 /// `tools::input_error` for a scenario that the kernel cannot carry out, or that is more than a kernel's steps.
 call_stream run_on_model(const tools::scenario_file& scenario, guest::kernel_config config, const process_image& image);
 
