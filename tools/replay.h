@@ -5,8 +5,12 @@
 //
 // The processor sets accessed and dirty bits, which no call shows. So these bits are not compared; and where a recorded
 // compare-and-exchange says what an entry held, bits that it has beyond the model's are adopted first, and counted.
+//
+// Calls of several vCPUs that overlapped are replayed in the order of their entries, or in another that comes out as
+// recorded (replay_order.h).
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +24,7 @@ struct replay_report {
   std::string guest;
   std::string hypervisor;
   u64 calls = 0;                    ///< entries into the hypervisor, and entries of multicalls
+  u64 overlapping = 0;              ///< pieces that were entered before an earlier one was left
   u64 continuations_predicted = 0;  ///< pieces that the model left by itself, as recorded
   u64 true_preemptions = 0;         ///< pieces that it left because the recording did
   u64 accessed_dirty_adopted = 0;   ///< entries whose A or D bit was taken from the recording
@@ -30,6 +35,10 @@ struct replay_report {
   /// The first differences of each kind: where, what was expected, what came.
   std::array<std::vector<std::string>, kinds> first_differences;
 
+  /// The place, in the order of the replay, of the piece that first came out otherwise.
+  std::optional<std::size_t> first_difference;
+
+  bool differs_before_the_end() const { return differ[results] != 0 || differ[table_entries] != 0; }
   bool as_recorded() const { return differ == std::array<u64, kinds>{}; }
   /// "0 results differ, 0 frames differ, 0 table entries differ"
   std::string verdict() const;

@@ -83,9 +83,9 @@ void replayer::start() {
 
 // ---- the calls
 
-void replayer::replay_piece(std::span<const recording::piece> pieces, std::size_t i) {
-  piece_ = &pieces[i];
-  number_ = i + 1;
+void replayer::replay_piece(std::span<const recording::piece> pieces, std::span<const u32> order, std::size_t place) {
+  piece_ = &pieces[order[place]];
+  number_ = order[place] + 1;
   ++report_.calls;
   take_contents(0);
   if (piece_->has_write()) return replay_write(*piece_);
@@ -93,12 +93,12 @@ void replayer::replay_piece(std::span<const recording::piece> pieces, std::size_
   const recording::piece* rest = nullptr;
   check_counts(*piece_);
   if (was_left(*piece_)) {
-    const auto later =
-        std::ranges::find_if(pieces.subspan(i + 1), [&](const auto& p) { return continues(*piece_, p); });
-    if (later == pieces.end()) {
+    const auto behind = order.subspan(place + 1);
+    const auto later = std::ranges::find_if(behind, [&](u32 number) { return continues(*piece_, pieces[number]); });
+    if (later == behind.end()) {
       throw std::invalid_argument(fmt::format("piece {} was left, and no later one goes on with it", number_));
     }
-    rest = &*later;
+    rest = &pieces[*later];
   }
   replay_call(*piece_, rest);
 }

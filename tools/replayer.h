@@ -25,8 +25,9 @@ class replayer : private entry_listener {
   void load(const recording::table& table);
   void start();
 
-  /// Replays `pieces[i]`. Where it was left, the later piece that goes on with it is looked for.
-  void replay_piece(std::span<const recording::piece> pieces, std::size_t i);
+  /// Replays the piece in place `place` of `order`, which has numbers of pieces. Where it was left, the one behind it
+  /// that goes on with it is looked for.
+  void replay_piece(std::span<const recording::piece> pieces, std::span<const u32> order, std::size_t place);
 
   // The state behind the last call.
   void compare(mfn_t first, const frame_run& run);
