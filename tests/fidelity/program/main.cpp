@@ -60,12 +60,12 @@ body find(const char* name) {
 }
 
 /// On the first CPU, and before all tasks of the ordinary kind: what runs in between is then the same in every run. A
-/// user's process may not ask for it, and does without.
+/// user's process may not ask for it, and does without. A second CPU, if there is one, has the address space loaded
+/// from then on, wherever the program began.
 void take_the_cpu() {
-  const u64 first_cpu = 1;
-  system_call(__NR_sched_setaffinity, 0, sizeof(first_cpu), &first_cpu);
   const int priority = 1;
   system_call(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
+  for (const u64 cpus : {2, 1}) system_call(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
 }
 
 /// The entry of this type in what the kernel left above argv and the environment.
