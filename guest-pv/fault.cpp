@@ -28,7 +28,7 @@ void do_anonymous_page(kernel_state& k, vma& area, entry_ref pte, fault_kind kin
   u64 flags = vm_page_prot(area);
   if (kind == fault_kind::read) return k.pv->set_pte(pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
   area.anon_vma = true;
-  k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags));
+  k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags(k)));
 }
 
 // wp_page_copy: the old entry is cleared and flushed before the new one is set. The zero page needs no copying.
@@ -38,13 +38,13 @@ void wp_page_copy(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pfn
   if (old != zero_pfn) k.tables.copy_page(copy, old);
   k.tables.native_get_and_clear(pte, "ptep_clear_flush");
   flush_tlb_mm_range(k, mm, va, va + PAGE_SIZE, PAGE_SHIFT);
-  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags));
+  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags(k)));
   if (old != zero_pfn) k.pages.put_page(old);
 }
 
 // wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
 void wp_page_reuse(kernel_state& k, entry_ref pte, pte_t entry) {
-  k.pv->set_pte(pte, (entry & ~PAGE_SAVED_DIRTY) | written_flags | PAGE_ACCESSED);
+  k.pv->set_pte(pte, (entry & ~PAGE_SAVED_DIRTY) | written_flags(k) | PAGE_ACCESSED);
 }
 
 // A page that others map too, or that is a file's, is copied. After a fork the first to write copies, and the last

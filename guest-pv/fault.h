@@ -17,9 +17,13 @@ mm_result<u64> access_user_memory(kernel_state& k, mm& mm, u64 va, fault_kind ki
 /// vm_page_prot of an area, as flags of an entry: private memory is mapped writable page by page.
 u64 vm_page_prot(const vma& area);
 
-inline constexpr u64 PAGE_SPECIAL = u64{1} << 9;      ///< no struct page is behind it: the zero page
-inline constexpr u64 PAGE_SOFT_DIRTY = u64{1} << 11;  ///< CONFIG_MEM_SOFT_DIRTY: set with the software's dirty bit
-inline constexpr u64 written_flags = PAGE_RW | PAGE_DIRTY | PAGE_SOFT_DIRTY;  ///< pte_mkwrite(pte_mkdirty())
+inline constexpr u64 PAGE_SPECIAL = u64{1} << 9;       ///< no struct page is behind it: the zero page
+inline constexpr u64 PAGE_SOFT_DIRTY = u64{1} << 11;   ///< only where CONFIG_MEM_SOFT_DIRTY is set: see soft_dirty
 inline constexpr u64 PAGE_SAVED_DIRTY = u64{1} << 58;  ///< the dirty bit of an entry that is not writable
+
+/// What pte_mksoft_dirty adds.
+inline u64 soft_dirty(const kernel_state& k) { return k.config.soft_dirty ? PAGE_SOFT_DIRTY : 0; }
+/// What pte_mkwrite(pte_mkdirty()) adds.
+inline u64 written_flags(const kernel_state& k) { return PAGE_RW | PAGE_DIRTY | soft_dirty(k); }
 
 }  // namespace pvmmu::guest

@@ -28,7 +28,7 @@ mm_result<pfn_t> page_of(kernel_state& k, const vma& area, u64 va) {
 void map_page(kernel_state& k, const vma& area, entry_ref pte, pfn_t page, fault_kind kind) {
   u64 flags = vm_page_prot(area);
   if (area.pfnmap) flags |= PAGE_SPECIAL;
-  if (kind == fault_kind::write) flags |= written_flags;
+  if (kind == fault_kind::write) flags |= written_flags(k);
   k.pv->set_pte(pte, k.pv->make_pte(page, flags));
 }
 

@@ -71,6 +71,7 @@ struct kernel_config {
   const kernel_profile* profile = find_kernel_profile("6.1");
   u32 nr_cpus = 8192;                ///< CONFIG_NR_CPUS: 4 or more mean split page-table locks
   bool page_table_isolation = true;  ///< CONFIG_PAGE_TABLE_ISOLATION: a pgd is allocated as two frames
+  bool soft_dirty = true;            ///< CONFIG_MEM_SOFT_DIRTY: a bit of software's tells what was written or moved
   u32 vcpus = 1;                     ///< online
 
   /// USE_SPLIT_PTE_PTLOCKS (linux 6.1 mm_types.h; SPLIT_PTLOCK_CPUS defaults to 4).

@@ -34,7 +34,7 @@ mm_result<void> copy_one(kernel_state& k, mm& mm, vma& area, u64 dst, u64 src) {
   if (!none(k, pte)) return refused(EEXIST, fmt::format("-EEXIST: a page is at {:#x} already", dst));
   const pfn_t page = k.pages.alloc_pages();
   k.tables.copy_page(page, *from);
-  u64 flags = vm_page_prot(area) | written_flags;
+  u64 flags = vm_page_prot(area) | written_flags(k);
   if (!area.writable()) flags &= ~PAGE_RW;
   if (area.kind == vma_kind::shared) {
     area.file->pages[area.pgoff_of(dst)] = page;
@@ -59,7 +59,7 @@ void move_one(kernel_state& k, mm& mm, const vma& area, entry_ref to, entry_ref 
   if ((old & PAGE_SPECIAL) != 0) {
     flags |= PAGE_SPECIAL;
   } else {
-    flags |= PAGE_SOFT_DIRTY | PAGE_RW | ((old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0 ? PAGE_DIRTY : 0);
+    flags |= soft_dirty(k) | PAGE_RW | ((old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0 ? PAGE_DIRTY : 0);
   }
   k.pv->set_pte(to, k.pv->make_pte(frame_of(k, old), flags));
 }

@@ -4,20 +4,30 @@
 
 #include <algorithm>
 
+#include "guest-pv/fault.h"
 #include "tools/compare/model_stream.h"
 #include "tools/compare/operation.h"
 
 namespace pvmmu::compare {
 namespace {
 
+/// Whether some operation of the recording is such a one; those of trapped stores are not looked at.
+bool any_operation(const call_stream& stream, auto&& is_such) {
+  const auto has_one = [&](const wire::hypercall& call) { return std::ranges::any_of(operations_of(call), is_such); };
+  return std::ranges::any_of(stream.calls, [&](const whole_call& c) {
+    return has_one(c.piece.call()) || std::ranges::any_of(c.piece.call().multicall().call_list(), has_one);
+  });
+}
+
 /// Linux pins single L1s with split page-table locks only.
 bool pins_l1s(const call_stream& stream) {
-  const auto pins = [](const wire::hypercall& call) {
-    return std::ranges::any_of(operations_of(call),
-                               [](const operation& o) { return o.what == operation::kind::pin && o.level == 1; });
-  };
-  return std::ranges::any_of(stream.calls, [&](const whole_call& c) {
-    return pins(c.piece.call()) || std::ranges::any_of(c.piece.call().multicall().call_list(), pins);
+  return any_operation(stream, [](const operation& o) { return o.what == operation::kind::pin && o.level == 1; });
+}
+
+/// CONFIG_MEM_SOFT_DIRTY: each write fault sets the bit.
+bool sets_soft_dirty(const call_stream& stream) {
+  return any_operation(stream, [](const operation& o) {
+    return o.what == operation::kind::set_entry && present(o.value) && (o.value & guest::PAGE_SOFT_DIRTY) != 0;
   });
 }
 
@@ -74,7 +84,10 @@ comparison compare(const call_stream& recording, const tools::scenario_file& sce
   comparison c;
   c.nr_cpus = pins_l1s(recording) ? guest::kernel_config{}.nr_cpus : 2;
   c.profile = profile.name;
-  const guest::kernel_config config{.profile = &profile, .nr_cpus = c.nr_cpus, .vcpus = vcpus_of(recording)};
+  const guest::kernel_config config{.profile = &profile,
+                                    .nr_cpus = c.nr_cpus,
+                                    .soft_dirty = sets_soft_dirty(recording),
+                                    .vcpus = vcpus_of(recording)};
   const call_stream model = run_on_model(scenario, config, *image);
   c.real = describe(recording, real);
   c.model = describe(model, scope_of_model(model, real));

@@ -20,6 +20,7 @@ struct capture {
 constexpr capture captures[] = {{"l61-touch", "touch", "6.1"},
                                 {"l61-pmd_move", "pmd_move", "6.1"},
                                 {"l61-mprotect", "mprotect", "6.1"},
+                                {"ns61-pmd_move", "pmd_move", "6.1"},  // without split locks, nor soft-dirty bits
                                 {"l612-pmd_move8", "pmd_move8", "6.12"}};
 
 call_stream stream_of(const capture& c) {
