@@ -1,12 +1,17 @@
 #pragma once
 // Lines of a serial port after which nothing good follows, and what they mean.
 
-#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace pvmmu::lab {
 
-/// "Xen panicked", for example; nothing if life goes on. The first such line says most.
-std::optional<std::string_view> fatal_meaning(std::string_view line);
+/// Xen or its guest has died, or the machine was turned off.
+bool is_fatal(std::string_view line);
+
+/// "Xen panicked: Domain 0 allocation is too small for kernel image", for example. `lines`: the fatal one, and what was
+/// said after it, which often tells more.
+std::string explain_death(std::span<const std::string> lines);
 
 }  // namespace pvmmu::lab

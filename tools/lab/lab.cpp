@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <type_traits>
 
 #include "tools/lab/encode.h"
+#include "tools/lab/fatal_line.h"
 #include "tools/lab/lowered_call.h"
 #include "tools/lab/machine_in_qemu.h"
 #include "tools/lab/stopped_xen.h"
@@ -23,10 +23,7 @@ enum class ending { none, done, lost, crashed };
 ending ending_of(const std::string& line) {
   if (line.starts_with("PROBE DONE") || line.starts_with("PROBE ALONE")) return ending::done;
   if (line.starts_with("PROBE LOST")) return ending::lost;
-  constexpr std::array crashes{"Domain 0 crashed", "Hardware Dom0", "Panic on CPU", "domain_crash"};
-  for (const char* text : crashes)
-    if (line.find(text) != std::string::npos) return ending::crashed;
-  return ending::none;
+  return is_fatal(line) ? ending::crashed : ending::none;
 }
 
 struct serial_log {

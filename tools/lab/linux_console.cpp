@@ -24,10 +24,7 @@ std::string linux_console::wait_for(std::string_view marker, std::chrono::second
     lines_.push_back(next_line(marker, until, limit));
     const std::string& line = lines_.back();
     if (const auto at = line.find(marker); at != std::string::npos) return line.substr(at);
-    if (const auto meaning = fatal_meaning(line)) {
-      take_last_words();
-      fail(marker, *meaning);
-    }
+    if (is_fatal(line)) fail_of_death(marker);
   }
 }
 
@@ -49,14 +46,12 @@ void linux_console::fail(std::string_view awaited, std::string_view why) {
   throw lab_error(fmt::format("waiting for {}: {}\nThe console's last lines:\n{}", awaited, why, last_lines()));
 }
 
-/// Whoever dies says why only after that.
-void linux_console::take_last_words() {
+/// Whoever dies says why, and goes on to say it.
+void linux_console::fail_of_death(std::string_view awaited) {
+  const std::size_t first = lines_.size() - 1;
   const deadline all{3s};
-  while (!all.passed()) {
-    auto line = port_.next_line(deadline{300ms});
-    if (!line) return;
-    lines_.push_back(std::move(*line));
-  }
+  while (auto line = all.passed() ? std::nullopt : port_.next_line(deadline{300ms})) lines_.push_back(std::move(*line));
+  fail(awaited, explain_death(std::span(lines_).subspan(first)));
 }
 
 std::string linux_console::last_lines() const {

@@ -31,7 +31,7 @@ class linux_console {
   /// The next line, if anything but the end can follow it.
   std::string next_line(std::string_view awaited, const deadline& until, std::chrono::seconds limit);
   [[noreturn]] void fail(std::string_view awaited, std::string_view why);
-  void take_last_words();
+  [[noreturn]] void fail_of_death(std::string_view awaited);
   std::string last_lines() const;
 
   console& port_;
