@@ -61,6 +61,7 @@ void add_matrix_command(CLI::App& app, context& ctx);
 void add_serve_command(CLI::App& app, context& ctx);
 void add_import_command(CLI::App& app, context& ctx);
 void add_replay_command(CLI::App& app, context& ctx);
+void add_initrd_command(CLI::App& app, context& ctx);
 void add_record_command(CLI::App& app, context& ctx);
 void add_compare_command(CLI::App& app, context& ctx);
 void add_conform_command(CLI::App& app, context& ctx);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tools/command.h"
+#include "tools/lab/lab_error.h"
 
 using pvmmu::tools::color_choice;
 using pvmmu::tools::context;
@@ -30,6 +31,7 @@ void add_subcommands(CLI::App& app, context& ctx) {
   add_serve_command(app, ctx);
   add_import_command(app, ctx);
   add_replay_command(app, ctx);
+  add_initrd_command(app, ctx);
   add_record_command(app, ctx);
   add_compare_command(app, ctx);
   add_conform_command(app, ctx);
@@ -60,6 +62,8 @@ int main(int argc, char** argv) {
     app.exit(e);
     return static_cast<int>(exit_status::bad_input);
   } catch (const pvmmu::tools::input_error& e) {
+    return complain(e, exit_status::bad_input);
+  } catch (const pvmmu::lab::lab_input_error& e) {
     return complain(e, exit_status::bad_input);
   } catch (const std::exception& e) {
     return complain(e, exit_status::tool_failed);

@@ -71,6 +71,9 @@ TEST(command, exit_status_tells_bad_input) {
   EXPECT_EQ(e.status, 2);
   EXPECT_THAT(e.out, testing::HasSubstr(bad.path() + ":2:13: "));
   EXPECT_THAT(e.out, testing::HasSubstr("expected one of"));
+  const ended no_kernel = pvmmu("record --kernel /nowhere/vmlinuz --initrd /nowhere/i --run x -o " + bad.path());
+  EXPECT_EQ(no_kernel.status, 2);
+  EXPECT_THAT(no_kernel.out, testing::HasSubstr("/nowhere/vmlinuz: no such kernel"));
 }
 
 // 3: the environment failed: no server there, stdout full.

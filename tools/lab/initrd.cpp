@@ -39,7 +39,7 @@ done
 std::string read_file(const std::filesystem::path& file) {
   std::ifstream in{file, std::ios::binary};
   std::string bytes{std::istreambuf_iterator<char>{in}, {}};
-  if (!in || bytes.empty()) throw lab_error(fmt::format("{}: cannot be read, or is empty", file.string()));
+  if (!in || bytes.empty()) throw lab_input_error(fmt::format("{}: cannot be read, or is empty", file.string()));
   return bytes;
 }
 
@@ -63,9 +63,9 @@ std::string read_program(const std::filesystem::path& file) {
   if (bytes.size() < sizeof header || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
       header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64 ||
       header.e_phentsize != sizeof(Elf64_Phdr))
-    throw lab_error(fmt::format("{}: a program for x86-64 or a script is expected", file.string()));
+    throw lab_input_error(fmt::format("{}: a program for x86-64 or a script is expected", file.string()));
   if (wants_loader(bytes, header))
-    throw lab_error(
+    throw lab_input_error(
         fmt::format("{}: a static program is expected; this one wants a loader and libraries", file.string()));
   return bytes;
 }
@@ -82,7 +82,7 @@ std::string make_initrd(const std::filesystem::path& busybox, const std::vector<
   for (const std::filesystem::path& program : programs) {
     const std::string name = program.filename().string();
     if (!names.insert(name).second)
-      throw lab_error(fmt::format("{}: there is a program {} already", program.string(), name));
+      throw lab_input_error(fmt::format("{}: there is a program {} already", program.string(), name));
     archive.add_program("bin/" + name, read_program(program));
   }
   return archive.finish();

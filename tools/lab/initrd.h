@@ -16,8 +16,9 @@
 
 namespace pvmmu::lab {
 
-/// The programs lie in /bin under their own file names. They must be static: there is no library. Throws lab_error for
-/// a file that cannot be read, is no program of this machine or is not static, and for two of the same name.
+/// The programs lie in /bin under their own file names. They must be static: there is no library. Throws
+/// lab_input_error for a file that cannot be read, is no program of this machine or is not static, and for two of the
+/// same name.
 std::string make_initrd(const std::filesystem::path& busybox, const std::vector<std::filesystem::path>& programs);
 
 }  // namespace pvmmu::lab

@@ -11,4 +11,9 @@ struct lab_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A file or a name that the user gave is not what was expected.
+struct lab_input_error : lab_error {
+  using lab_error::lab_error;
+};
+
 }  // namespace pvmmu::lab

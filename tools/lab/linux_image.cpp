@@ -44,7 +44,7 @@ linux_image read_image(const std::filesystem::path& file) {
   const std::string bytes{std::istreambuf_iterator<char>{in}, {}};
   if (is_bzimage(bytes)) return {file, release_of_bzimage(bytes)};
   if (bytes.starts_with(ELFMAG)) return {file, release_of_elf(bytes)};
-  throw lab_error(fmt::format("{}: no kernel; a bzImage or an ELF file is expected", file.string()));
+  throw lab_input_error(fmt::format("{}: no kernel; a bzImage or an ELF file is expected", file.string()));
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ linux_image read_image(const std::filesystem::path& file) {
 linux_image find_linux(const std::string& kernel) {
   if (std::filesystem::is_regular_file(kernel)) return read_image(kernel);
   if (std::regex_match(kernel, std::regex{"[0-9]+\\.[0-9]+"})) return read_image(fetch_linux(kernel).image);
-  throw lab_error(
+  throw lab_input_error(
       fmt::format("{}: no such kernel; a file is expected, or the series of one of Debian's, as 6.1", kernel));
 }
 

@@ -36,9 +36,12 @@ linux_session::linux_session(const linux_boot& boot, const xen_package& xen, sha
 void linux_session::wait_until_up(std::chrono::seconds limit) { console_.wait_for("INIT UP", limit); }
 
 void linux_session::run(const std::string& line) {
-  constexpr std::size_t longest = 4095;  // linux 6.1 n_tty.c N_TTY_BUF_SIZE, less the line's end
+  // Xen keeps 128 characters, and drops what comes until dom0 has read them (xen 4.17 console.c SERIAL_RX_SIZE).
+  constexpr std::size_t longest = 127;
   if (line.size() > longest || line.find_first_of("\n\r") != std::string::npos)
-    throw lab_error(fmt::format("one line of at most {} bytes is expected, to be run by /init", longest));
+    throw lab_input_error(fmt::format(
+        "one line of at most {} bytes is expected, to be run by /init; what is longer can be a script in the initrd",
+        longest));
   machine_.type(line);
 }
 

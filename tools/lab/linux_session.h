@@ -42,7 +42,7 @@ class linux_session {
   linux_session(const linux_boot& boot, const xen_package& xen, shared_memory& ram);
 
   void wait_until_up(std::chrono::seconds limit);
-  /// Hands /init a line; returns at once. Throws also for a line that a terminal would not take.
+  /// Hands /init a line; returns at once. Throws lab_input_error for a line that the console does not take whole.
   void run(const std::string& line);
   /// The line's exit status, if /init says it.
   std::optional<int> wait_until_done(std::chrono::seconds limit);

@@ -39,8 +39,10 @@ std::vector<std::string> gdb_arguments(int gdb) {
 /// A module's name would end at its first blank for QEMU, so it gets an open file instead.
 unique_fd open_module(const std::filesystem::path& file) {
   unique_fd opened{open(file.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (opened.get() < 0) throw lab_error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
-  if (std::filesystem::is_directory(file)) throw lab_error(fmt::format("{}: a folder is no module", file.string()));
+  if (opened.get() < 0)
+    throw lab_input_error(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+  if (std::filesystem::is_directory(file))
+    throw lab_input_error(fmt::format("{}: a folder is no module", file.string()));
   return opened;
 }
 

@@ -35,7 +35,7 @@ struct boot_options {
 
 class machine_in_qemu : public console {
  public:
-  /// Turns it on. Throws lab_error: a file cannot be read, QEMU does not start.
+  /// Turns it on. Throws lab_input_error for a module that cannot be read, lab_error if QEMU does not start.
   machine_in_qemu(const boot_options& options, shared_memory& ram);
 
   // The serial port.
