@@ -44,6 +44,7 @@ u64 sum(const std::map<std::string, u64>& counts) {
 
 std::string text_of(const comparison& c) {
   std::string text;
+  if (!c.begins_otherwise.empty()) text += fmt::format("the processes begin otherwise: {}\n", c.begins_otherwise);
   if (c.first_difference) {
     text += fmt::format("the first difference is in call {} of those compared\n", *c.first_difference + 1);
     text += context_of(c.real, "the recording", *c.first_difference);
@@ -78,6 +79,7 @@ std::string json_of(const comparison& c) {
                         {"differ", c.differ},
                         {"recording", object_of(c.real, c.first_difference)},
                         {"model", object_of(c.model, c.first_difference)}};
+  if (!c.begins_otherwise.empty()) document["begins_otherwise"] = c.begins_otherwise;
   if (c.first_difference) document["first_difference"] = *c.first_difference + 1;
   return json::serialize(document) + "\n";
 }
@@ -105,7 +107,7 @@ void run_compare(const compare_options& options, context& ctx) {
   const compare::call_stream recording = compare::read_calls(options.recording_path);
   const comparison c = compare::compare(recording, scenario, profile_of(options, recording.header));
   write_result(ctx.json ? json_of(c) : text_of(c));
-  if (c.first_difference) ctx.status = exit_status::finding;
+  if (!c.alike()) ctx.status = exit_status::finding;
 }
 
 }  // namespace

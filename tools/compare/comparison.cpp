@@ -89,8 +89,13 @@ comparison compare(const call_stream& recording, const tools::scenario_file& sce
                                     .soft_dirty = sets_soft_dirty(recording),
                                     .vcpus = vcpus_of(recording)};
   const call_stream model = run_on_model(scenario, config, *image);
+  const scope modelled = scope_of_model(model, real);
+  if (real.marked_by) {
+    const auto begun = image_at_start(model, modelled);
+    c.begins_otherwise = begun ? first_unlike(*image, *begun) : "the model's process does not map the mark";
+  }
   c.real = describe(recording, real);
-  c.model = describe(model, scope_of_model(model, real));
+  c.model = describe(model, modelled);
   find_differences(c);
   return c;
 }

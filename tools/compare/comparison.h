@@ -15,12 +15,15 @@ namespace pvmmu::compare {
 struct comparison {
   described_stream real;
   described_stream model;
+  /// Of a recording with a mark: how the model's process begins otherwise than the real one; empty: alike.
+  std::string begins_otherwise;
   /// The index of the first call that is not alike in both, or that one of them does not have.
   std::optional<std::size_t> first_difference;
   u64 differ = 0;   ///< calls of either that have no counterpart in the other, in its place
   u32 nr_cpus = 0;  ///< that the model's kernel had: below 4 where the recording shows no split page-table locks
   std::string profile;
 
+  bool alike() const { return !first_difference && begins_otherwise.empty(); }
   std::string verdict() const;
 };
 

@@ -94,7 +94,9 @@ class describer {
   std::map<life_t, u32> table_names_;
   bool begun_;
   bool cr3_compared_ = false;
-  std::set<life_t> taken_down_;  ///< kernel pgds that were unpinned
+  std::set<life_t> taken_down_;           ///< kernel pgds that were unpinned
+  std::map<std::string, u64> set_aside_;  ///< so far
+  u64 calls_set_aside_ = 0;
   described_stream out_;
 };
 
@@ -295,7 +297,7 @@ void describer::take(const whole_call& call) {
   int last_entry = -1;
   const auto before_each = [&](int entry, const operation& o) {
     const std::string_view aside = why_aside(o, words.vcpu);
-    if (begun_ && !aside.empty()) ++out_.set_aside[std::string(aside)];
+    if (begun_ && !aside.empty()) ++set_aside_[std::string(aside)];
     if (begun_ && aside.empty()) {
       if (std::exchange(last_entry, entry) != entry) words.entries.push_back({entry_name(piece, entry), {}});
       words.entries.back().operations.push_back(words_of(o));
@@ -308,15 +310,17 @@ void describer::take(const whole_call& call) {
   if (multicall) {
     const auto& list = piece.call().multicall().call_list();
     const u64 missing = piece.call().multicall().nr_calls() - static_cast<u64>(list.size());
-    if (missing != 0) out_.set_aside["entries of multicalls that were not recorded"] += missing;
+    if (missing != 0) set_aside_["entries of multicalls that were not recorded"] += missing;
     // Beside one entry of the MMU's there were only the processor's, as in a context switch.
     words.multicall = std::ranges::count_if(list, is_of_the_mmu) != 1;
   }
   if (words.entries.empty()) {
-    ++out_.calls_set_aside;
-  } else {
-    out_.calls.push_back(std::move(words));
+    ++calls_set_aside_;
+    return;
   }
+  out_.calls.push_back(std::move(words));
+  out_.set_aside = set_aside_;
+  out_.calls_set_aside = calls_set_aside_;
 }
 
 }  // namespace

@@ -17,13 +17,14 @@ namespace pvmmu::compare {
 
 struct described_stream {
   std::vector<described_call> calls;
-  std::map<std::string, u64> set_aside;  ///< operations, by what they did
   u64 operations = 0;                    ///< that are compared
+  std::map<std::string, u64> set_aside;  ///< operations, by what they did
   u64 calls_set_aside = 0;               ///< calls of which nothing is compared
   bool ended = false;                    ///< no address space in scope is left
 };
 
-/// From behind the mark on, where there is one; of a capture, from the first operation on that concerns its ranges.
+/// From behind the mark on, where there is one; of a capture, from the first operation on that concerns its ranges. To
+/// the last call that is compared, with which the last process ends: what comes later is not counted either.
 described_stream describe(const call_stream& stream, const scope& which);
 
 }  // namespace pvmmu::compare

@@ -128,9 +128,8 @@ void page_table_view::set(entry_place e, pte_t value) {
 void page_table_view::load(mfn_t frame, unsigned level, std::span<const pte_t, entries_per_table> words) {
   begin_life(frame);
   // Xen makes the user's pages global; a table that the calls filled shows them as the guest wrote them.
-  const pte_t not_the_guests = level == 1 ? PAGE_GLOBAL : 0;
   for (unsigned slot = 0; slot < entries_per_table; ++slot) {
-    const pte_t word = words[slot] & ~not_the_guests;
+    const pte_t word = level == 1 && present(words[slot]) ? words[slot] & ~PAGE_GLOBAL : words[slot];
     if (entry({frame, slot}) != word) set({frame, slot}, word);
   }
   if (level != 0) set_level(frame, level);
