@@ -50,8 +50,9 @@ std::string text_of(const comparison& c) {
     text += context_of(c.real, "the recording", *c.first_difference);
     text += context_of(c.model, "the model", *c.first_difference);
   }
-  text += fmt::format("set aside: {} operations, {} calls with nothing else\n", sum(c.real.set_aside),
-                      c.real.calls_set_aside);
+  text +=
+      fmt::format("set aside, as they touch no table of the workload's: {} operations, in {} calls with nothing else\n",
+                  sum(c.real.set_aside), c.real.calls_set_aside);
   for (const auto& [kind, count] : c.real.set_aside) text += fmt::format("  {:8} {}\n", count, kind);
   return text + c.verdict() + "\n";
 }

@@ -13,7 +13,7 @@
 namespace pvmmu::compare {
 namespace {
 
-constexpr u64 PAGE_OFFSET = 0xffff888000000000;  ///< where the direct map begins
+constexpr u64 PAGE_OFFSET = 0xffff888000000000;  ///< where the direct map begins, and the kernel's addresses
 constexpr u64 PAGE_PROTNONE = PAGE_GLOBAL;       ///< of an entry that is not present
 constexpr u64 accessed_dirty = PAGE_ACCESSED | PAGE_DIRTY;
 
@@ -25,6 +25,18 @@ std::string entry_name(const recording::piece& piece, int entry) {
   if (piece.has_write()) return "trapped store";
   const wire::hypercall& call = piece.call();
   return std::string(name_of(call.has_multicall() ? call.multicall().call_list(entry) : call));
+}
+
+s64 result_of(const recording::piece& piece, int entry) {
+  if (!piece.call().has_multicall()) return piece.outcome().result();
+  return entry < piece.outcome().entries_size() ? piece.outcome().entries(entry).result() : piece.outcome().result();
+}
+
+/// flush_tlb_kernel_range, as when memory of vmalloc is given back: whichever process runs has nothing to do with it.
+bool flushes_kernel_addresses(const recording::piece& piece, const operation& o) {
+  if (o.what != operation::kind::flush) return false;
+  const auto is_for_all = [](const std::string& f) { return f == "do_flush_tlb_all" || f == "do_kernel_range_flush"; };
+  return o.va >= PAGE_OFFSET || std::ranges::any_of(piece.callers(), is_for_all);
 }
 
 /// The innermost of the kernel's functions.
@@ -93,7 +105,8 @@ class describer {
   std::map<life_t, table_place> last_places_;
   std::map<life_t, u32> table_names_;
   bool begun_;
-  bool cr3_compared_ = false;
+  bool compared_ = false;                 ///< the operation at hand
+  bool cr3_compared_ = false;             ///< of the same call
   std::set<life_t> taken_down_;           ///< kernel pgds that were unpinned
   std::map<std::string, u64> set_aside_;  ///< so far
   u64 calls_set_aside_ = 0;
@@ -283,7 +296,9 @@ void describer::after(const operation& o) {
     case operation::kind::va_mapping:
       if ((o.flags & UVMF_FLUSHTYPE_MASK) != UVMF_TLB_FLUSH) return;
       [[fallthrough]];
-    case operation::kind::flush: return pages_.flushed([this](auto&& visit) { each_mapped_page(visit); });
+    case operation::kind::flush:
+      if (compared_) pages_.flushed([this](auto&& visit) { each_mapped_page(visit); });
+      return;
     default: return;
   }
 }
@@ -293,13 +308,15 @@ void describer::take(const whole_call& call) {
   const bool multicall = piece.call().has_multicall();
   described_call words{
       .number = call.number, .vcpu = piece.vcpu(), .caller = callers_of(piece), .multicall = multicall};
-  if (!multicall && piece.has_call()) words.result = piece.outcome().result();
   int last_entry = -1;
   const auto before_each = [&](int entry, const operation& o) {
-    const std::string_view aside = why_aside(o, words.vcpu);
+    const std::string_view aside =
+        flushes_kernel_addresses(piece, o) ? "flushes of the kernel's addresses" : why_aside(o, words.vcpu);
+    compared_ = aside.empty();
     if (begun_ && !aside.empty()) ++set_aside_[std::string(aside)];
     if (begun_ && aside.empty()) {
-      if (std::exchange(last_entry, entry) != entry) words.entries.push_back({entry_name(piece, entry), {}});
+      if (std::exchange(last_entry, entry) != entry)
+        words.entries.push_back({entry_name(piece, entry), {}, result_of(piece, entry)});
       words.entries.back().operations.push_back(words_of(o));
       ++out_.operations;
     }

@@ -6,7 +6,10 @@
 namespace pvmmu::compare {
 namespace {
 
-std::string text_of(const described_entry& e) { return fmt::format("{} {}", e.name, fmt::join(e.operations, ", ")); }
+std::string text_of(const described_entry& e) {
+  const std::string text = fmt::format("{} {}", e.name, fmt::join(e.operations, ", "));
+  return e.result == 0 ? text : fmt::format("{} = {}", text, e.result);
+}
 
 }  // namespace
 
@@ -19,7 +22,7 @@ std::string described_call::text() const {
     text += "multicall";
     for (const described_entry& e : entries) text += "\n    " + text_of(e);
   }
-  return result == 0 ? text : fmt::format("{} = {}", text, result);
+  return text;
 }
 
 }  // namespace pvmmu::compare

@@ -19,6 +19,7 @@ namespace pvmmu::compare {
 struct described_entry {
   std::string name;                     ///< "mmu_update"
   std::vector<std::string> operations;  ///< those that are compared
+  s64 result = 0;
   friend bool operator==(const described_entry&, const described_entry&) = default;
 };
 
@@ -28,10 +29,9 @@ struct described_call {
   std::string caller;  ///< the kernel function, where it is known
   bool multicall = false;
   std::vector<described_entry> entries{};
-  s64 result = 0;
 
   bool alike(const described_call& o) const {
-    return vcpu == o.vcpu && multicall == o.multicall && entries == o.entries && result == o.result;
+    return vcpu == o.vcpu && multicall == o.multicall && entries == o.entries;
   }
   /// Without a newline at the end.
   std::string text() const;
