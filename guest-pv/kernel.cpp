@@ -8,6 +8,7 @@
 #include "guest-pv/adopt.h"
 #include "guest-pv/brk.h"
 #include "guest-pv/create_file.h"
+#include "guest-pv/exec.h"
 #include "guest-pv/fault.h"
 #include "guest-pv/fork.h"
 #include "guest-pv/hand_made_calls.h"
@@ -102,6 +103,16 @@ mm& kernel::exec_mm(vcpu_id_t cpu) {
   return created;
 }
 
+mm_result<mm*> kernel::execve(vcpu_id_t cpu, const exec_image& image, mm* replaced) {
+  kernel_state& k = on(cpu);
+  mm& next = mm_alloc();
+  if (auto done = do_execve(k, next, image, replaced); !done) {
+    mmput(k, next);
+    return std::unexpected(done.error());
+  }
+  return &next;
+}
+
 mm& kernel::fork(vcpu_id_t cpu, mm& parent) {
   on(cpu);
   mm& child = mm_alloc();
@@ -117,10 +128,7 @@ void kernel::switch_mm(vcpu_id_t cpu, mm* mm) {
   k.pv->end_context_switch();
 }
 
-void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) {
-  guest::exit_mmap(on(cpu), mm);
-  state_->mms.remove_if([&mm](const struct mm& each) { return &each == &mm; });
-}
+void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) { mmput(on(cpu), mm); }
 
 // ---- memory
 

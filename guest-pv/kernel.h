@@ -26,6 +26,7 @@
 namespace pvmmu::guest {
 
 class hand_made_calls;
+struct exec_image;    // a program's areas: exec_image.h
 struct mm;            // an address space: mm.h
 struct kernel_state;  // what the mm works on: kernel_state.h
 
@@ -77,6 +78,9 @@ class kernel {
   void activate_mm(vcpu_id_t cpu, mm& mm);
   /// mm_alloc and activate_mm.
   mm& exec_mm(vcpu_id_t cpu);
+  /// execve of a program, from its argument strings to the tables above its stack. `replaced` ends on the way; nullptr
+  /// for a first process. -EINVAL, -ENOENT.
+  mm_result<mm*> execve(vcpu_id_t cpu, const exec_image& image, mm* replaced = nullptr);
   /// fork: a copy of `parent` that shares its private pages until one of the two writes. It is pinned, but loaded
   /// nowhere: the child has yet to be switched to.
   mm& fork(vcpu_id_t cpu, mm& parent);

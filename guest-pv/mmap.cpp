@@ -69,4 +69,9 @@ void exit_mmap(kernel_state& k, mm& mm) {
   pgd_free(k, mm);
 }
 
+void mmput(kernel_state& k, mm& mm) {
+  exit_mmap(k, mm);
+  k.mms.remove_if([&mm](const struct mm& each) { return &each == &mm; });
+}
+
 }  // namespace pvmmu::guest

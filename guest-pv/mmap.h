@@ -15,5 +15,7 @@ mm_result<void> do_mmap(kernel_state& k, mm& mm, u64 va, u64 len, const mapping&
 mm_result<void> do_munmap(kernel_state& k, mm& mm, u64 va, u64 len);
 /// The end of an address space: everything is unmapped and freed, the pgd included.
 void exit_mmap(kernel_state& k, mm& mm);
+/// The last user is gone: exit_mmap, and `mm` is no more.
+void mmput(kernel_state& k, mm& mm);
 
 }  // namespace pvmmu::guest

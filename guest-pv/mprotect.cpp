@@ -54,6 +54,8 @@ u64 change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {
   return changed;
 }
 
+}  // namespace
+
 void change_protection(mmu_gather& tlb, const vma& area) {
   kernel_state& k = tlb.kernel();
   u64 changed = 0;
@@ -65,6 +67,8 @@ void change_protection(mmu_gather& tlb, const vma& area) {
     flush_tlb_mm_range(k, tlb.target(), area.start, area.end, PAGE_SHIFT);
   }
 }
+
+namespace {
 
 /// mprotect_fixup.
 void protect_area(mmu_gather& tlb, vma area, prot access) {

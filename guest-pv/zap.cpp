@@ -87,6 +87,12 @@ void free_folded_top(mmu_gather& tlb, u64 va, u64 end, u64 floor, u64 ceiling) {
   }
 }
 
+}  // namespace
+
+void unmap_vmas(mmu_gather& tlb, std::span<const vma> areas) {
+  for (const vma& area : areas) zap_range(tlb, area, tlb.target().pgd, 4, area.start, area.end);
+}
+
 void free_pgd_range(mmu_gather& tlb, u64 va, u64 end, u64 floor, u64 ceiling) {
   va &= ~(PMD_SIZE - 1);
   if (va < floor) va += PMD_SIZE;
@@ -97,12 +103,6 @@ void free_pgd_range(mmu_gather& tlb, u64 va, u64 end, u64 floor, u64 ceiling) {
   if (end - 1 > ceiling - 1) end -= PMD_SIZE;
   if (va > end - 1) return;
   free_folded_top(tlb, va, end, floor, ceiling);
-}
-
-}  // namespace
-
-void unmap_vmas(mmu_gather& tlb, std::span<const vma> areas) {
-  for (const vma& area : areas) zap_range(tlb, area, tlb.target().pgd, 4, area.start, area.end);
 }
 
 // Areas less than 2 MiB apart are taken down in one go.

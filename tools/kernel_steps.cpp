@@ -1,5 +1,6 @@
 #include "tools/kernel_steps.h"
 
+#include "tools/exec_step.h"
 #include "tools/memory_steps.h"
 
 namespace pvmmu::tools {
@@ -19,7 +20,7 @@ void switch_mm(const sc::step& step, guest::kernel& k, address_spaces& spaces) {
 void perform_kernel_step(const sc::step& step, guest::kernel& k, address_spaces& spaces, step_outcome& outcome) {
   const vcpu_id_t cpu = step.vcpu();
   switch (step.action_case()) {
-    case sc::step::kExec: spaces.add(step.exec().mm(), k.exec_mm(cpu)); return spaces.load(cpu, step.exec().mm());
+    case sc::step::kExec: return perform_exec(step, k, spaces, outcome);
     case sc::step::kMmAlloc: return spaces.add(step.mm_alloc().mm(), k.mm_alloc());
     case sc::step::kActivateMm:
       k.activate_mm(cpu, spaces.at(step.activate_mm().mm(), cpu));

@@ -14,12 +14,6 @@ namespace {
 /// Linux's SIGSEGV, as an mm_error has it for an access that its process dies of.
 constexpr int linux_sigsegv = 11;
 
-void set_error(step_outcome& outcome, const guest::mm_error& e) {
-  outcome.error = e.error == linux_sigsegv ? std::string(sigsegv) : std::string(errno_name(-e.error));
-  if (outcome.error.empty()) outcome.error = fmt::format("{}", -e.error);
-  outcome.error_text = e.text;
-}
-
 guest::prot protection(const sc::mprotect& m) {
   if (m.none()) return guest::prot::none;
   return m.read_only() ? guest::prot::read : guest::prot::read_write;
@@ -122,6 +116,12 @@ void memory_step::perform() {
 }
 
 }  // namespace
+
+void set_error(step_outcome& outcome, const guest::mm_error& e) {
+  outcome.error = e.error == linux_sigsegv ? std::string(sigsegv) : std::string(errno_name(-e.error));
+  if (outcome.error.empty()) outcome.error = fmt::format("{}", -e.error);
+  outcome.error_text = e.text;
+}
 
 void perform_memory_step(const sc::step& step, guest::kernel& k, address_spaces& spaces, step_outcome& outcome) {
   memory_step(step, k, spaces, outcome).perform();

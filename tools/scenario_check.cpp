@@ -117,7 +117,7 @@ void scenario_checker::check_mm_step(const sc::step& s) {
   std::string& loaded = loaded_[{domid_, vcpu_}];
   switch (s.action_case()) {
     case sc::step::kExec:
-      check_new_mm(s.exec(), "mm", s.exec().mm());
+      check_exec(s.exec());
       loaded = s.exec().mm();
       break;
     case sc::step::kMmAlloc: check_new_mm(s.mm_alloc(), "mm", s.mm_alloc().mm()); break;
@@ -146,9 +146,13 @@ void scenario_checker::check_new_mm(const message& m, std::string_view field, co
 
 void scenario_checker::check_exit_mmap(const sc::exit_mmap& e) {
   check_mm(e, e.mm(), false);
-  mms_.erase({domid_, e.mm()});
+  end_mm(e.mm());
+}
+
+void scenario_checker::end_mm(const std::string& name) {
+  mms_.erase({domid_, name});
   for (auto& [where, mm] : loaded_)
-    if (where.first == domid_ && mm == e.mm()) mm.clear();
+    if (where.first == domid_ && mm == name) mm.clear();
 }
 
 void scenario_checker::check_mm(const message& m, const std::string& mm, bool or_loaded) const {

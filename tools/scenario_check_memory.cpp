@@ -6,12 +6,6 @@ namespace pvmmu::tools {
 
 namespace sc = pvmmu::scenario;
 
-namespace {
-
-constexpr u64 end_of_user_space = u64{1} << 47;
-
-}  // namespace
-
 void scenario_checker::check_memory_step(const sc::step& s) {
   switch (s.action_case()) {
     case sc::step::kCreateFile: check_create_file(s.create_file()); break;

@@ -14,6 +14,8 @@
 
 namespace pvmmu::tools {
 
+inline constexpr u64 end_of_user_space = u64{1} << 47;
+
 class scenario_checker {
  public:
   explicit scenario_checker(const scenario_file& file) : file_(file) {}
@@ -30,6 +32,7 @@ class scenario_checker {
   void check_mm_step(const scenario::step& s);
   void check_new_mm(const message& m, std::string_view field, const std::string& mm);
   void check_exit_mmap(const scenario::exit_mmap& e);
+  void end_mm(const std::string& name);
   void check_mm(const message& m, const std::string& mm, bool or_loaded) const;
 
   // scenario_check_memory.cpp: a process's memory
@@ -43,6 +46,11 @@ class scenario_checker {
   void check_region(const Region& r) const;
   template <class Regions>
   void check_two_regions(const Regions& r) const;
+
+  // scenario_check_exec.cpp: programs
+  void check_exec(const scenario::exec& e);
+  void check_image(const scenario::image& i) const;
+  void check_image_area(const scenario::image_area& a) const;
 
   // scenario_check_calls.cpp: accesses, hypercalls, expectations
   void check_access(const scenario::access& a) const;

@@ -95,7 +95,9 @@ std::string bytes_text(u64 bytes) {
 
 std::string action_text(const sc::step& s) {
   switch (s.action_case()) {
-    case sc::step::kExec: return fmt::format("exec {}", s.exec().mm());
+    case sc::step::kExec:
+      return fmt::format("exec {}{}", s.exec().mm(),
+                         s.exec().replaces().empty() ? "" : fmt::format(" in the place of {}", s.exec().replaces()));
     case sc::step::kMmAlloc: return fmt::format("mm_alloc {}", s.mm_alloc().mm());
     case sc::step::kActivateMm: return fmt::format("activate_mm {}", s.activate_mm().mm());
     case sc::step::kSwitchMm:
