@@ -107,6 +107,7 @@ machine_in_qemu::machine_in_qemu(const boot_options& options, shared_memory& ram
     : complaints_(checked_fd(memfd_create("qemu-complaints", MFD_CLOEXEC), "memfd_create")) {
   if (!std::filesystem::exists(options.xen)) throw lab_error(fmt::format("{}: no such file", options.xen.string()));
   std::vector<unique_fd> modules;
+  modules.reserve(options.modules.size());
   for (const boot_module& module : options.modules) modules.push_back(open_module(module.file));
   socket_pair serial = make_socket_pair("serial port");
   socket_pair monitor = make_socket_pair("monitor");

@@ -25,7 +25,8 @@ std::string from_base64(const std::vector<std::string>& lines) {
       const auto digit = digits.find(c);
       if (digit == std::string_view::npos) throw lab_error("packed text: base64 is expected, not " + line);
       bits = bits << 6 | static_cast<u32>(digit);
-      if ((count += 6) < 8) continue;
+      count += 6;
+      if (count < 8) continue;
       count -= 8;
       bytes += static_cast<char>(bits >> count & 0xff);
     }

@@ -23,12 +23,12 @@ using namespace std::chrono_literals;
 
 class real_linux : public testing::Test {
  protected:
-  ~real_linux() override { std::filesystem::remove(initrd_); }
+  ~real_linux() override { std::filesystem::remove(initrd); }
 
-  void write_initrd(const std::string& archive) const { std::ofstream{initrd_, std::ios::binary} << archive; }
+  void write_initrd(const std::string& archive) const { std::ofstream{initrd, std::ios::binary} << archive; }
 
   linux_boot boot(const std::string& kernel) const {
-    return {.kernel = kernel.empty() ? "" : find_linux(kernel).file, .initrd = initrd_};
+    return {.kernel = kernel.empty() ? "" : find_linux(kernel).file, .initrd = initrd};
   }
 
   /// Why a guest does not come up.
@@ -42,7 +42,7 @@ class real_linux : public testing::Test {
     return "none";
   }
 
-  std::filesystem::path initrd_ = std::filesystem::temp_directory_path() / ("real_linux." + std::to_string(getpid()));
+  std::filesystem::path initrd = std::filesystem::temp_directory_path() / ("real_linux." + std::to_string(getpid()));
 };
 
 bool has_said(const linux_session& session, const std::string& line) {
@@ -114,7 +114,7 @@ TEST_F(real_linux, that_dies_early) {
 // Files that are not there are told before anything boots.
 TEST_F(real_linux, without_files) {
   linux_boot none = boot("6.1");
-  EXPECT_THAT(failure(none), HasSubstr(initrd_.string() + ": cannot be read: No such file or directory"));
+  EXPECT_THAT(failure(none), HasSubstr(initrd.string() + ": cannot be read: No such file or directory"));
   none.kernel = "/nowhere/vmlinuz";
   EXPECT_THAT(failure(none), HasSubstr("/nowhere/vmlinuz: cannot be read"));
 }
