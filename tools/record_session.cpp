@@ -82,7 +82,9 @@ machine_state record_session::end() {
 std::optional<int> record_session::run() {
   say_(fmt::format("running {}", options_.run));
   session_.run(options_.run);
-  return session_.wait_until_done(std::chrono::seconds{options_.timeout_s});
+  const std::optional<int> status = session_.wait_until_done(std::chrono::seconds{options_.timeout_s});
+  for (const std::string& line : session_.output()) say_("  " + line);
+  return status;
 }
 
 caller_finder record_session::read_callers() {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <span>
 #include <sstream>
 #include <string_view>
 
@@ -42,6 +44,7 @@ void linux_session::run(const std::string& line) {
     throw lab_input_error(fmt::format(
         "one line of at most {} bytes is expected, to be run by /init; what is longer can be a script in the initrd",
         longest));
+  said_before_ = console().size() + 1;  // with the line itself: a terminal echoes it
   machine_.type(line);
 }
 
@@ -53,6 +56,12 @@ std::optional<int> linux_session::wait_until_done(std::chrono::seconds limit) {
       std::from_chars(answer.data() + label.size(), answer.data() + answer.size(), status).ec != std::errc{})
     return std::nullopt;
   return status;
+}
+
+std::vector<std::string> linux_session::output() const {
+  const auto said = std::span(console()).subspan(std::min(said_before_, console().size()));
+  const auto end = std::ranges::find_if(said, [](const auto& line) { return line.find("WORK DONE") != line.npos; });
+  return {said.begin(), end};
 }
 
 std::vector<std::string> linux_session::read_kallsyms(std::chrono::seconds limit) {

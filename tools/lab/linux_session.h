@@ -46,6 +46,8 @@ class linux_session {
   void run(const std::string& line);
   /// The line's exit status, if /init says it.
   std::optional<int> wait_until_done(std::chrono::seconds limit);
+  /// What was said between the two.
+  std::vector<std::string> output() const;
   /// Lines of /proc/kallsyms: "address type name", with "[module]" behind a module's. Only an /init of initrd.h knows
   /// how.
   std::vector<std::string> read_kallsyms(std::chrono::seconds limit);
@@ -57,6 +59,7 @@ class linux_session {
  private:
   machine_in_qemu machine_;
   linux_console console_{machine_};
+  std::size_t said_before_ = 0;  ///< lines before the one that was handed over
 };
 
 }  // namespace pvmmu::lab
