@@ -45,6 +45,15 @@ void fork_cow(const start&) {
   write(arena + 3 * page);
 }
 
+void fork_many(const start&) {
+  map(arena, 2 * mib);
+  touch(arena, 100 * page);
+  const s64 child = fork();
+  if (child == 0) exit_process(0);
+  wait_for(child);
+  touch(arena, 2 * page);
+}
+
 void fork_grandchild(const start&) {
   map(arena, 2 * mib);
   touch(arena, 4 * page);

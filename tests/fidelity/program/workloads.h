@@ -33,6 +33,7 @@ void move_mlocked(const start&);
 
 // fork.cpp
 void fork_cow(const start&);
+void fork_many(const start&);
 void fork_grandchild(const start&);
 void fork_shared(const start&);
 void exec(const start&);
