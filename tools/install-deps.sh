@@ -51,7 +51,7 @@ if [[ ${#missing[@]} -gt 0 ]]; then
   fi
 fi
 
-# The lab downloads Xen without installing it, but not without apt's lists.
+# The lab downloads Xen, kernels and busybox without installing them, but not without apt's lists.
 if [[ ${1:-} == tests ]] && ! apt-cache show xen-hypervisor-4.17-amd64 >/dev/null 2>&1; then
   missing=("apt's package lists")
   apt_get update || fail "apt-get update failed"

@@ -54,6 +54,7 @@ void unpack(const fs::path& deb, const fs::path& folder, const std::vector<std::
 /// All happens in a folder that gets its name only when all is there: who is interrupted leaves none.
 void fetch_into(const debian_package& package, const std::vector<std::string>& top_folders) {
   const fs::path half = package.folder.parent_path() / fmt::format("unfinished-{}", getpid());
+  fs::remove_all(half);  // of a process that had our number
   fs::create_directories(half);
   const fs::path deb = download(package.name, package.version, half);
   unpack(deb, half, top_folders);
