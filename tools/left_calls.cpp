@@ -25,17 +25,25 @@ std::optional<batch> batch_of(const wire::hypercall& call) {
   return std::nullopt;
 }
 
+/// Extents of a reservation that are done when the call begins.
+u64 start_extent(const wire::hypercall& call) { return call.memory_op().cmd() >> MEMOP_EXTENT_SHIFT; }
+
 u32 recorded_entries_left(const wire::hypercall& call) {
+  if (call.memory_op().has_reservation()) {
+    const u64 all = call.memory_op().reservation().nr_extents();
+    return static_cast<u32>(all - std::min(all, start_extent(call)));
+  }
   const auto b = batch_of(call);
   return b ? b->count & ~MMU_UPDATE_PREEMPTED : 0;
 }
 
-/// What a call returns that is left: no result that it has otherwise.
+/// What a call returns that is left: no result that it has otherwise, but for memory_op's, which counts extents.
 s64 result_when_left(const wire::hypercall& call) {
   switch (call.call_case()) {
     case wire::hypercall::kMmuUpdate: return HYPERVISOR_mmu_update;
     case wire::hypercall::kMmuextOp: return HYPERVISOR_mmuext_op;
     case wire::hypercall::kMulticall: return HYPERVISOR_multicall;
+    case wire::hypercall::kMemoryOp: return call.memory_op().has_reservation() ? s64{HYPERVISOR_memory_op} : 0;
     default: return 0;  // never left
   }
 }
@@ -51,6 +59,13 @@ u32 entries_done(const recording::piece& piece) {
 
 u32 entries_done(const hypercall& call, const wire::hypercall& rest) {
   return entries_left(call) - std::min(entries_left(call), recorded_entries_left(rest));
+}
+
+/// Whether `rest` goes on with a reservation of which some extents were done.
+bool continues(const wire::memory_op_call& call, const wire::memory_op_call& rest) {
+  return rest.has_reservation() && call.has_reservation() && ((rest.cmd() ^ call.cmd()) & MEMOP_CMD_MASK) == 0 &&
+         rest.cmd() > call.cmd() && rest.reservation().va() == call.reservation().va() &&
+         rest.reservation().nr_extents() == call.reservation().nr_extents();
 }
 
 bool is_continuation(const wire::hypercall& call) {
@@ -88,6 +103,7 @@ bool last_entry_left(const recording::piece& piece) {
 bool continues(const recording::piece& piece, const recording::piece& rest) {
   if (rest.domid() != piece.domid() || rest.vcpu() != piece.vcpu()) return false;
   if (rest.call().call_case() != piece.call().call_case()) return false;
+  if (rest.call().has_memory_op()) return continues(piece.call().memory_op(), rest.call().memory_op());
   if (!rest.call().has_multicall()) return is_continuation(rest.call());
   const wire::multicall_call& multicall = rest.call().multicall();
   if (multicall.nr_calls() + entries_done(piece) > piece.call().multicall().nr_calls()) return false;
@@ -97,6 +113,11 @@ bool continues(const recording::piece& piece, const recording::piece& rest) {
 u32 entries_left(const hypercall& call) {
   if (const auto* c = std::get_if<mmu_update_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
   if (const auto* c = std::get_if<mmuext_op_call>(&call)) return c->count & ~MMU_UPDATE_PREEMPTED;
+  if (const auto* c = std::get_if<memory_op_call>(&call)) {
+    const auto* r = std::get_if<xen_memory_reservation>(&c->arg);
+    const u64 done = c->cmd >> MEMOP_EXTENT_SHIFT;
+    return r ? static_cast<u32>(r->nr_extents - std::min(r->nr_extents, done)) : 0;
+  }
   const auto* c = std::get_if<multicall_call>(&call);
   return c ? c->nr_calls : 0;
 }

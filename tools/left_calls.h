@@ -18,7 +18,8 @@ namespace pvmmu::tools {
 /// Throws std::invalid_argument for a piece whose lists do not fit what it counts.
 void check_counts(const recording::piece& piece);
 
-/// Whether the piece ended before its call did.
+/// Whether the piece ended before its call did. Of a memory_op: whether it may have: it returns the same when it has
+/// done as many extents, and then no other goes on with it.
 bool was_left(const recording::piece& piece);
 /// Of a multicall: whether its last entry that ran was left.
 bool last_entry_left(const recording::piece& piece);

@@ -95,10 +95,11 @@ void replayer::replay_piece(std::span<const recording::piece> pieces, std::span<
   if (was_left(*piece_)) {
     const auto behind = order.subspan(place + 1);
     const auto later = std::ranges::find_if(behind, [&](u32 number) { return continues(*piece_, pieces[number]); });
-    if (later == behind.end()) {
+    if (later != behind.end()) {
+      rest = &pieces[*later];
+    } else if (!piece_->call().has_memory_op()) {
       throw std::invalid_argument(fmt::format("piece {} was left, and no later one goes on with it", number_));
     }
-    rest = &pieces[*later];
   }
   replay_call(*piece_, rest);
 }
@@ -123,6 +124,16 @@ void replayer::take_contents(u32 entry) {
       xen::load_table(m_, table, *words);
     }
   }
+}
+
+/// The real hypervisor chose these frames, and no guest's call tells which.
+void replayer::offer_frames(const recording::piece& piece) {
+  if (!piece.call().has_memory_op()) return;
+  const u64 done = piece.call().memory_op().cmd() >> MEMOP_EXTENT_SHIFT;
+  const auto& extents = piece.outcome().memory_op().extents();
+  std::vector<mfn_t> firsts;
+  for (u64 i = done; i < static_cast<u64>(extents.size()); ++i) firsts.push_back({extents[static_cast<int>(i)]});
+  m_.offer_frames(firsts);
 }
 
 /// Runs the decoded call to its end, or to where it was left.
@@ -152,6 +163,7 @@ void replayer::replay_call(const recording::piece& piece, const recording::piece
   const u32 missing = add_missing_entries(piece, rest, call, expected);
   if (const auto decoded = decoded_.decode(call); !decoded)
     throw std::invalid_argument(fmt::format("piece {}: {}", number_, decoded.error()));
+  offer_frames(piece);
   const long result = run(piece, rest);
   report_.calls -= missing;
 
@@ -173,6 +185,11 @@ void replayer::compare_outcome(const wire::call_outcome& expected, const wire::c
   if (expected.result() != found.result()) {
     differ(replay_report::results, fmt::format("piece {}: {} returned {}, expected {}", number_, name,
                                                describe(found.result()), describe(expected.result())));
+  }
+  if (!MessageDifferencer::Equals(expected.memory_op(), found.memory_op())) {
+    differ(replay_report::results,
+           fmt::format("piece {}: memory_op wrote {{ {} }}, expected {{ {} }}", number_,
+                       found.memory_op().ShortDebugString(), expected.memory_op().ShortDebugString()));
   }
   const auto& list = piece_->call().multicall().call_list();
   for (int i = 0; i < expected.entries_size(); ++i) {

@@ -39,6 +39,7 @@ class replayer : private entry_listener {
   void compare_words(mfn_t table, const table_words& expected, std::string_view when);
   void replay_write(const recording::piece& piece);
   void replay_call(const recording::piece& piece, const recording::piece* rest);
+  void offer_frames(const recording::piece& piece);
   long run(const recording::piece& piece, const recording::piece* rest);
   void compare_outcome(const wire::call_outcome& expected, const wire::call_outcome& found);
   void compare_rest(const recording::piece& rest, const hypercall& found);
