@@ -76,6 +76,8 @@ bool needs_copy(const vma& area) { return area.pfnmap || area.anon_vma; }
 }  // namespace
 
 void dup_mmap(kernel_state& k, mm& child, mm& parent) {
+  child.start_brk = parent.start_brk;
+  child.brk = parent.brk;
   for (const auto& [start, area] : parent.vmas) {
     vma copied = area;
     copied.locked = false;

@@ -36,7 +36,9 @@ class direct_hypercalls final : public hypercalls {
     const access_result result = xen::guest_access(m_, *d_.vcpus[vcpu], request);
     if (d_.crashed) return std::unexpected(domain_crashed{});
     if (result.emulated) {
-      calls.push_back({.caller = std::string(caller), .updates = {{maddr_of_direct_map(request.va), request.value}}});
+      calls.push_back({.caller = std::string(caller),
+                       .updates = {{maddr_of_direct_map(request.va), request.value}},
+                       .store = request.kind});
     }
     return result;
   }

@@ -1,5 +1,6 @@
 // fork, and the writes after it.
 
+#include "guest-pv/exec_image.h"
 #include "tests/guest-pv/guest_fixture.h"
 
 namespace pvmmu::guest {
@@ -58,6 +59,7 @@ TEST(fork, asks_what_linux_6_1_asks) {
                           "__xen_pgd_pin: multicall{va RO L3', va RO L2', va RO L1', PIN_L1_TABLE L1', va RO pgd' "
                           "+flush, PIN_L4_TABLE pgd', va RO user pgd' +flush, PIN_L4_TABLE user pgd'}",
                           "xen_flush_tlb: TLB_FLUSH_LOCAL"));
+  EXPECT_EQ(f.g.xen.calls.front().store, access_kind::write);
   EXPECT_THAT(flags_of(f.g.xen.calls), ElementsAre(0x65, 0x65, 0x8000000000000945, 0x8000000000000945));
 }
 
@@ -154,8 +156,74 @@ TEST(fork, of_a_process_on_two_vcpus) {
   g.xen.calls.clear();
   mm& child = g.k.fork(0, parent);
   EXPECT_EQ(describe(g.xen.calls, {}).front(), "ptep_set_wrprotect: trap ?[0]=?");
+  EXPECT_EQ(g.xen.calls.front().store, access_kind::cmpxchg);
   EXPECT_EQ(describe(g.xen.calls, {}).back(), "xen_flush_tlb_multi: TLB_FLUSH_MULTI vcpus 0x3");
   EXPECT_EQ(g.k.read(1, child, arena), 7u);
+}
+
+/// A program with data and a heap, and the kernel's own pages beside them.
+exec_image program() {
+  return {.areas = {{.kind = image_area::text, .va = 0x400000, .len = 0x4000, .file = "program"},
+                    {.kind = image_area::data, .va = 0x404000, .len = 0x4000, .file = "program", .pgoff = 4},
+                    {.kind = image_area::vvar, .va = 0x7ffff7ff9000, .len = 0x4000},
+                    {.kind = image_area::vdso, .va = 0x7ffff7ffd000, .len = 0x2000},
+                    {.kind = image_area::stack, .va = 0x7ffffffde000, .len = 0x21000}}};
+}
+
+// Every kind of area: the text is left to faults, data of which one page was written are copied with the file's pages
+// beside it, vvar is copied because it has no pages that could be found again, and the vdso is not. The heap goes on
+// where the parent's ended, the stack may grow, and each has its own.
+TEST(fork, of_a_whole_program) {
+  running_guest g({});
+  ASSERT_TRUE(g.k.create_file(0, "program", 0x8000));
+  g.k.exit_mmap(0, *g.k.execve(0, program()).value());
+  const auto before = g.counts();
+  mm& parent = *g.k.execve(0, program()).value();
+  for (const u64 va : {u64{0x400000}, u64{0x405000}, u64{0x7ffff7ff9000}, u64{0x7ffff7ffd000}})
+    ASSERT_TRUE(g.k.read(0, parent, va));
+  ASSERT_TRUE(g.k.write(0, parent, 0x404000, 40));
+  ASSERT_TRUE(g.k.brk(0, parent, 0, 0x40a000));
+  mm& child = g.k.fork(0, parent);
+  EXPECT_EQ(g.k.frame_of(child, 0x400000), std::nullopt);
+  EXPECT_EQ(g.k.frame_of(child, 0x405000), g.k.frame_of(parent, 0x405000));
+  EXPECT_EQ(g.k.frame_of(child, 0x7ffff7ff9000), g.k.frame_of(parent, 0x7ffff7ff9000));
+  EXPECT_EQ(g.k.frame_of(child, 0x7ffff7ffd000), std::nullopt);
+
+  g.k.switch_mm(0, &child);
+  EXPECT_EQ(g.k.read(0, child, 0x401000), 2u);
+  EXPECT_TRUE(g.k.brk(0, child, 0, 0x40c000));
+  for (const u64 va : {u64{0x404000}, u64{0x405000}, u64{0x40b000}, u64{0x7fffffff0000}})
+    ASSERT_TRUE(g.k.write(0, child, va, 1));
+  EXPECT_EQ(g.k.read(0, parent, 0x404000), 40u);
+  EXPECT_EQ(g.k.read(0, parent, 0x405000), 6u);
+  EXPECT_FALSE(g.k.read(0, parent, 0x40b000));
+  g.k.exit_mmap(0, parent);
+  g.k.exit_mmap(0, child);
+  EXPECT_THAT(g.xen.refused(), IsEmpty());
+  EXPECT_THAT(xen::audit(g.m), IsEmpty());
+  EXPECT_EQ(g.counts(), before);
+}
+
+// What is not accessible is copied all the same, and what mprotect makes writable again is no more the parent's alone:
+// the write copies.
+TEST(fork, of_protected_memory) {
+  for (const char* profile : {"6.1", "6.12"}) {
+    running_guest g({.profile = find_kernel_profile(profile)});
+    mm& parent = g.k.exec_mm(0);
+    ASSERT_TRUE(g.k.mmap(0, parent, arena, 4 * PAGE_SIZE, prot::read_write));
+    g.fill(parent, arena, 4);
+    ASSERT_TRUE(g.k.mprotect(0, parent, arena, 2 * PAGE_SIZE, prot::none));
+    mm& child = g.k.fork(0, parent);
+    ASSERT_TRUE(g.k.mprotect(0, parent, arena, 2 * PAGE_SIZE, prot::read_write));
+    g.fill(parent, arena, 4, 100);
+    g.k.switch_mm(0, &child);
+    EXPECT_FALSE(g.k.read(0, child, arena));
+    ASSERT_TRUE(g.k.mprotect(0, child, arena, 2 * PAGE_SIZE, prot::read));
+    EXPECT_EQ(g.wrong_pages(child, arena, 4), 0u);
+    EXPECT_EQ(g.wrong_pages(parent, arena, 4, 100), 0u);
+    EXPECT_THAT(g.xen.refused(), IsEmpty());
+    EXPECT_THAT(xen::audit(g.m), IsEmpty());
+  }
 }
 
 }  // namespace

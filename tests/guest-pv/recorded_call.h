@@ -27,6 +27,7 @@ struct recorded_call {
   update_va_mapping_call va_mapping{};
   std::vector<recorded_call> entries{};  ///< of a multicall
   long result = 0;
+  access_kind store = access_kind::write;  ///< of a store that Xen emulated
 };
 
 recorded_call record(const hypercall& call, std::string_view caller);

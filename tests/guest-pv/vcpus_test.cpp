@@ -1,5 +1,6 @@
 // Several vCPUs: who flushes whom, and who lets go of a dying address space.
 
+#include "guest-pv/exec_image.h"
 #include "tests/guest-pv/guest_fixture.h"
 
 namespace pvmmu::guest {
@@ -66,6 +67,31 @@ TEST(vcpus, exit_takes_the_tables_from_lazy_cpus) {
   const auto calls = describe(g.xen.calls, names);
   ASSERT_FALSE(calls.empty());
   EXPECT_EQ(calls[0], "2 x xen_write_cr3: NEW_BASEPTR ? + NEW_USER_BASEPTR 0");
+  EXPECT_THAT(g.xen.refused(), IsEmpty());
+  EXPECT_THAT(xen::audit(g.m), IsEmpty());
+}
+
+// A thread whose CPU has gone to another process is no longer flushed; one whose CPU idles on its tables is, and is
+// told to leave by the process's end on the other CPU, or by an exec there.
+TEST(vcpus, a_cpu_that_idles_on_a_process) {
+  running_guest g({.vcpus = 3});
+  mm& p = g.k.exec_mm(0);
+  ASSERT_TRUE(g.k.mmap(0, p, 0x400000, PAGE_SIZE, prot::read_write));
+  ASSERT_TRUE(g.k.write(0, p, 0x400000, 7));
+  g.k.switch_mm(1, &p);
+  g.k.switch_mm(2, &p);
+  g.k.switch_mm(1, nullptr);
+  g.k.switch_mm(2, &g.k.exec_mm(2));
+  g.xen.calls.clear();
+  ASSERT_TRUE(g.k.mprotect(0, p, 0x400000, PAGE_SIZE, prot::read));
+  EXPECT_EQ(describe(g.xen.calls, {}).back(), "xen_flush_tlb_multi: INVLPG_MULTI 0x400000 vcpus 0x3");
+  g.xen.calls.clear();
+  const exec_image image{.areas = {{.kind = image_area::stack, .va = 0x7ffffffde000, .len = 0x21000}}};
+  ASSERT_TRUE(g.k.execve(0, image, &p));
+  const auto calls = describe(g.xen.calls, {});
+  EXPECT_THAT(calls[2], "xen_write_cr3: NEW_BASEPTR ? + NEW_USER_BASEPTR ?") << "the new program's";
+  EXPECT_THAT(calls[3], "xen_write_cr3: NEW_BASEPTR ? + NEW_USER_BASEPTR 0") << "vCPU 1 leaves";
+  EXPECT_THAT(calls[4], ::testing::StartsWith("__xen_pgd_unpin"));
   EXPECT_THAT(g.xen.refused(), IsEmpty());
   EXPECT_THAT(xen::audit(g.m), IsEmpty());
 }
