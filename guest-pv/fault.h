@@ -23,6 +23,11 @@ inline constexpr u64 PAGE_SAVED_DIRTY = u64{1} << 58;  ///< the dirty bit of an 
 
 /// What pte_mksoft_dirty adds.
 inline u64 soft_dirty(const kernel_state& k) { return k.config.soft_dirty ? PAGE_SOFT_DIRTY : 0; }
+/// What pte_mkdirty adds, but for that. Since user shadow stacks, "dirty but not writable" means something else to the
+/// processor.
+inline u64 dirty_flag(const kernel_state& k, bool writable) {
+  return k.profile().saved_dirty && !writable ? PAGE_SAVED_DIRTY : PAGE_DIRTY;
+}
 /// What pte_mkwrite(pte_mkdirty()) adds.
 inline u64 written_flags(const kernel_state& k) { return PAGE_RW | PAGE_DIRTY | soft_dirty(k); }
 

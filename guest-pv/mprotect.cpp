@@ -14,12 +14,6 @@
 namespace pvmmu::guest {
 namespace {
 
-/// Since user shadow stacks, "dirty but not writable" means something else to the processor.
-u64 dirty_bits(const kernel_state& k, bool dirty, bool writable) {
-  if (!dirty) return 0;
-  return k.profile().saved_dirty && !writable ? PAGE_SAVED_DIRTY : PAGE_DIRTY;
-}
-
 /// can_change_pte_writable: private memory, of which nobody else has the page.
 bool can_change_writable(kernel_state& k, const vma& area, pte_t old, pfn_t page, bool dirty) {
   const write_back gives = k.profile().mprotect_write_back;
@@ -33,7 +27,7 @@ pte_t modified(kernel_state& k, const vma& area, pte_t old) {
   const bool dirty = (old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0;
   u64 flags = (vm_page_prot(area) & ~PAGE_ACCESSED) | (old & (PAGE_ACCESSED | PAGE_SPECIAL | PAGE_SOFT_DIRTY));
   if (area.kind != vma_kind::shared && can_change_writable(k, area, old, page, dirty)) flags |= PAGE_RW;
-  return k.pv->make_pte(page, flags | dirty_bits(k, dirty, (flags & PAGE_RW) != 0));
+  return k.pv->make_pte(page, flags | (dirty ? dirty_flag(k, (flags & PAGE_RW) != 0) : 0));
 }
 
 /// Returns how many entries it changed.

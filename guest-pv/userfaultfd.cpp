@@ -34,8 +34,8 @@ mm_result<void> copy_one(kernel_state& k, mm& mm, vma& area, u64 dst, u64 src) {
   if (!none(k, pte)) return refused(EEXIST, fmt::format("-EEXIST: a page is at {:#x} already", dst));
   const pfn_t page = k.pages.alloc_pages();
   k.tables.copy_page(page, *from);
-  u64 flags = vm_page_prot(area) | written_flags(k);
-  if (!area.writable()) flags &= ~PAGE_RW;
+  u64 flags = vm_page_prot(area) | soft_dirty(k) | dirty_flag(k, area.writable());
+  if (area.writable()) flags |= PAGE_RW;
   if (area.kind == vma_kind::shared) {
     area.file->pages[area.pgoff_of(dst)] = page;
     k.pages.get_page(page);

@@ -54,6 +54,16 @@ TEST(userfaultfd, copy) {
   }
 }
 
+// A copy is dirty also where it may only be read; 6.6 and later keep that in a bit of its own.
+TEST(userfaultfd, copy_to_what_may_only_be_read) {
+  for (const auto& [profile, flags] : {std::pair{"6.1", 0x8000000000000865}, {"6.12", 0x8400000000000825}}) {
+    watched w(profile);
+    ASSERT_TRUE(w.g.k.mprotect(0, w.p, arena, PAGE_SIZE, prot::read));
+    EXPECT_TRUE(w.g.k.uffdio_copy(0, w.p, arena, source, PAGE_SIZE));
+    EXPECT_EQ(w.last_flags(), flags) << profile;
+  }
+}
+
 // 6.8 and later move the page itself: the old entry is cleared and flushed, page by page (move_present_pte); its dirty
 // bit comes along, and the zero page stays what it is (move_zeropage_pte).
 TEST(userfaultfd, move) {
