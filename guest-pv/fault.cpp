@@ -24,16 +24,15 @@ mm_error segfault(const mm& mm, u64 va, fault_kind kind) {
 bool permits(const vma& area, fault_kind kind) { return kind == fault_kind::write ? area.writable() : area.readable(); }
 
 // Reads of untouched memory get the zero page; writes, and what was never asked for otherwise, a page of one's own.
-void do_anonymous_page(kernel_state& k, vma& area, entry_ref pte, fault_kind kind) {
+void do_anonymous_page(kernel_state& k, const vma& area, entry_ref pte, fault_kind kind) {
   u64 flags = vm_page_prot(area);
   if (kind == fault_kind::read) return k.pv->set_pte(pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
-  area.anon_vma = true;
   k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags(k)));
 }
 
 // wp_page_copy: the old entry is cleared and flushed before the new one is set. The zero page needs no copying.
 void wp_page_copy(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pfn_t old) {
-  area.anon_vma = true;
+  mm.vmas.anon_vma_prepare(area);
   const pfn_t copy = old == zero_pfn ? k.tables.alloc_zeroed_page() : k.pages.alloc_pages();
   if (old != zero_pfn) k.tables.copy_page(copy, old);
   k.tables.native_get_and_clear(pte, "ptep_clear_flush");
@@ -56,10 +55,11 @@ void do_wp_page(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pte_t
 }
 
 /// The entry at `va` is none. A userfaultfd's monitor is told, and the fault waits for it (handle_userfault).
-mm_result<void> do_pte_missing(kernel_state& k, vma& area, u64 va, entry_ref pte, fault_kind kind) {
+mm_result<void> do_pte_missing(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, fault_kind kind) {
   if (area.uffd) {
     return refused(EBUSY, fmt::format("-EBUSY: the fault at {:#x} waits for userfaultfd", va));
   }
+  if (kind == fault_kind::write && area.kind != vma_kind::shared) mm.vmas.anon_vma_prepare(area);
   if (area.kind != vma_kind::anonymous) return do_fault(k, area, va, pte, kind);
   do_anonymous_page(k, area, pte, kind);
   return {};
@@ -67,7 +67,7 @@ mm_result<void> do_pte_missing(kernel_state& k, vma& area, u64 va, entry_ref pte
 
 mm_result<void> handle_pte_fault(kernel_state& k, mm& mm, vma& area, u64 va, fault_kind kind) {
   const entry_ref pte = alloc_entry(k, mm, va, 1);
-  if (none(k, pte)) return do_pte_missing(k, area, va, pte, kind);
+  if (none(k, pte)) return do_pte_missing(k, mm, area, va, pte, kind);
   const pte_t entry = k.tables.load(pte);
   if (kind == fault_kind::read || (entry & PAGE_RW) != 0) return {};  // somebody was faster, or the fault was spurious
   do_wp_page(k, mm, area, va & ~PAGE_OFFSET_MASK, pte, entry);

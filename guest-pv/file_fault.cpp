@@ -53,7 +53,7 @@ bool do_fault_around(kernel_state& k, const vma& area, u64 va, entry_ref pte) {
 
 }  // namespace
 
-mm_result<void> do_fault(kernel_state& k, vma& area, u64 va, entry_ref pte, fault_kind kind) {
+mm_result<void> do_fault(kernel_state& k, const vma& area, u64 va, entry_ref pte, fault_kind kind) {
   va &= ~PAGE_OFFSET_MASK;
   const bool copies = kind == fault_kind::write && area.kind != vma_kind::shared;
   const bool around = kind == fault_kind::read && area.kind != vma_kind::special;
@@ -61,7 +61,6 @@ mm_result<void> do_fault(kernel_state& k, vma& area, u64 va, entry_ref pte, faul
   auto page = page_of(k, area, va);
   if (!page) return std::unexpected(page.error());
   if (copies) {
-    area.anon_vma = true;
     const pfn_t cached = *page;
     *page = k.pages.alloc_pages();
     k.tables.copy_page(*page, cached);

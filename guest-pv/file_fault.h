@@ -8,6 +8,6 @@ namespace pvmmu::guest {
 
 /// Fills the none entry at `va`: a read maps what the page cache has around it too, a write to private memory maps a
 /// copy. The entry's table is there. SIGBUS beyond the file's end.
-mm_result<void> do_fault(kernel_state& k, vma& area, u64 va, entry_ref pte, fault_kind kind);
+mm_result<void> do_fault(kernel_state& k, const vma& area, u64 va, entry_ref pte, fault_kind kind);
 
 }  // namespace pvmmu::guest

@@ -71,7 +71,7 @@ void page_range_copier::copy(pfn_t table, unsigned level, u64 va, u64 end) {
 }
 
 /// vma_needs_copy: what faults would fill as it was is left to them.
-bool needs_copy(const vma& area) { return area.pfnmap || area.anon_vma; }
+bool needs_copy(const vma& area) { return area.pfnmap || area.anon_vma != 0; }
 
 }  // namespace
 
@@ -82,7 +82,7 @@ void dup_mmap(kernel_state& k, mm& child, mm& parent) {
     vma copied = area;
     copied.locked = false;
     copied.uffd = false;
-    child.vmas.insert(copied);
+    child.vmas.add_clone(copied);
     if (needs_copy(area)) page_range_copier(k, child, area).copy(parent.pgd, 4, area.start, area.end);
   }
   k.pv->dup_mmap(child);

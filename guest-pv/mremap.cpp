@@ -35,7 +35,7 @@ vma moved_area(const vma& old_area, u64 old_va, u64 new_va, u64 new_len) {
   vma area = old_area;
   area.start = new_va;
   area.end = new_va + new_len;
-  const bool keeps_pgoff = old_area.kind != vma_kind::anonymous || old_area.anon_vma;
+  const bool keeps_pgoff = old_area.kind != vma_kind::anonymous || old_area.anon_vma != 0;
   area.pgoff = keeps_pgoff ? old_area.pgoff_of(old_va) : new_va >> PAGE_SHIFT;
   area.uffd = false;
   return area;

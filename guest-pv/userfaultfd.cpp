@@ -105,7 +105,7 @@ mm_result<void> uffdio_copy(kernel_state& k, mm& mm, u64 dst, u64 src, u64 len) 
   if (auto valid = check_user_range(src, len); !valid) return valid;
   vma* const area = find_dst_vma(mm, dst, len);
   if (!area) return refused(ENOENT, fmt::format("-ENOENT: no userfaultfd watches {:#x} bytes at {:#x}", len, dst));
-  if (area->kind == vma_kind::anonymous) area->anon_vma = true;
+  if (area->kind == vma_kind::anonymous) mm.vmas.anon_vma_prepare(*area);
   for (u64 at = 0; at < len; at += PAGE_SIZE) {
     if (auto done = copy_one(k, mm, *area, dst + at, src + at); !done) return done;
   }
@@ -121,7 +121,7 @@ mm_result<void> uffdio_move(kernel_state& k, mm& mm, u64 dst, u64 src, u64 len) 
   if (!to || !from || len > from->end - src || !may_move(*from, *to)) {
     return refused(EINVAL, fmt::format("-EINVAL: {:#x} bytes at {:#x} cannot move to {:#x}", len, src, dst));
   }
-  to->anon_vma = true;
+  mm.vmas.anon_vma_prepare(*to);
   for (u64 at = 0; at < len; at += PAGE_SIZE) {
     if (auto done = move_page(k, mm, *to, dst + at, src + at); !done) return done;
   }

@@ -15,8 +15,9 @@ struct vma {
   u64 start = 0;
   u64 end = 0;
   prot access = prot::none;
-  u64 pgoff = 0;          ///< in pages: of the file; of anonymous memory that never moved, its own address
-  bool anon_vma = false;  ///< a page of its own was faulted in once: it may have moved, and pgoff stays
+  u64 pgoff = 0;        ///< in pages: of the file; of anonymous memory that never moved, its own address
+  u32 anon_vma = 0;     ///< which anon_vma finds its pages; 0: it never had any of its own, and pgoff may follow it
+  bool cloned = false;  ///< fork made it: its anon_vma has a parent's beside it
   vma_kind kind = vma_kind::anonymous;
   std::shared_ptr<page_cache> file{};  ///< what it maps, unless it is anonymous
   bool pfnmap = false;                 ///< VM_PFNMAP: special, of frames without a struct page, like vvar's
@@ -49,12 +50,17 @@ class vma_tree {
 
   /// Adds an area where none is, and merges it with neighbours that continue it.
   void insert(const vma& area);
+  /// The same without merging, as fork does it; an area with an anon_vma gets one of this address space's.
+  void add_clone(vma area);
+  /// anon_vma_prepare: before a page of its own is mapped in `area`, which is one of the tree's.
+  void anon_vma_prepare(vma& area);
   /// Takes [start, end) out, splitting areas that reach beyond; returns what was taken, ascending.
   std::vector<vma> remove(u64 start, u64 end);
 
  private:
   void split_at(u64 va);
   map areas_;
+  u32 last_anon_vma_ = 0;
 };
 
 }  // namespace pvmmu::guest
