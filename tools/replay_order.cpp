@@ -26,9 +26,10 @@ void replay_order::find_moves(std::size_t at) {
   moves_.clear();
   const u32 piece = order_[at];
   for (std::size_t to = at + 1; to < order_.size() && overlap(piece, order_[to]); ++to) moves_.push_back({at, to});
-  for (std::size_t to = at; to-- > 0 && overlap(piece, order_[to]);) moves_.push_back({at, to});
+  for (std::size_t to = at; to > 0 && overlap(piece, order_[to - 1]); --to) moves_.push_back({at, to - 1});
   // … or an earlier one may have to come behind it.
-  for (std::size_t from = at; from-- > 0 && overlap(order_[from], piece);) {
+  for (std::size_t next = at; next > 0 && overlap(order_[next - 1], piece); --next) {
+    const std::size_t from = next - 1;
     const auto between = std::span(order_).subspan(from + 1, at - from);
     if (std::ranges::all_of(between, [&](u32 other) { return overlap(order_[from], other); }))
       moves_.push_back({from, at});

@@ -29,14 +29,14 @@ class record_callers : public testing::Test {
   u64 call(u64 from, u64 to) { return branch(0xe8, from, to); }
   void jump(u64 from, u64 to) { branch(0xe9, from, to); }
   u64 indirect_call(u64 from) {
-    code_bytes[from - text] = 0xff;
-    code_bytes[from - text + 1] = 0xd0;  // *%rax
+    code_bytes_[from - text] = 0xff;
+    code_bytes_[from - text + 1] = 0xd0;  // *%rax
     return from + 2;
   }
 
   std::vector<std::string> callers(u64 rip, const std::vector<u64>& stack) {
     lab::kernel_code code;
-    code.add_page(text, code_bytes);
+    code.add_page(text, code_bytes_);
     const std::vector<std::string> lines{"ffffffff81000000 T xen_hypercall_mmu_update",
                                          "ffffffff81000100 t xen_mc_flush",
                                          "ffffffff81000200 t xen_set_pmd",
@@ -57,11 +57,11 @@ class record_callers : public testing::Test {
  private:
   u64 branch(u8 opcode, u64 from, u64 to) {
     const auto distance = lab::bytes_of(static_cast<u32>(to - (from + 5)));
-    code_bytes[from - text] = opcode;
-    std::ranges::copy(distance, code_bytes.begin() + static_cast<long>(from - text + 1));
+    code_bytes_[from - text] = opcode;
+    std::ranges::copy(distance, code_bytes_.begin() + static_cast<long>(from - text + 1));
     return from + 5;
   }
-  std::array<u8, PAGE_SIZE> code_bytes{};
+  std::array<u8, PAGE_SIZE> code_bytes_{};
 };
 
 // Each return address belongs to the function that called the one before; the stub into Xen is none of them, and what

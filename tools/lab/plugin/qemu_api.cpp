@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <bit>
 #include <cstdio>
 #include <cstring>
 
@@ -22,8 +23,7 @@ bool find(Function& function, const char* name) {
                  name);
     return false;
   }
-  static_assert(sizeof function == sizeof found);
-  std::memcpy(&function, &found, sizeof found);
+  function = std::bit_cast<Function>(found);
   return true;
 }
 

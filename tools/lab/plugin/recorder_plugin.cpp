@@ -32,7 +32,8 @@ constexpr std::uint64_t emulation_data_offset = 16;
 
 constexpr unsigned most_processors = 64;
 constexpr std::uint64_t guest_stack_bytes = 192 * sizeof(std::uint64_t);
-constexpr int reads_registers = 1;  // QEMU_PLUGIN_CB_R_REGS
+constexpr off_t most_bytes = off_t{1} << 31;  // of events that are not yet forgotten: a million calls
+constexpr int reads_registers = 1;            // QEMU_PLUGIN_CB_R_REGS
 
 struct address_range {
   std::uint64_t from;
@@ -83,8 +84,14 @@ constexpr unsigned guest_rip = 16;
 constexpr unsigned guest_rsp = 19;
 
 void write_event(recorder& r) {
-  if (r.event.write_to(r.fd)) return;
-  std::fprintf(stderr, "the recorder's plugin: the stream of events cannot be written\n");
+  if (!r.event.write_to(r.fd)) {
+    std::fprintf(stderr, "the recorder's plugin: the stream of events cannot be written\n");
+  } else if (lseek(r.fd, 0, SEEK_CUR) > most_bytes) {
+    std::fprintf(stderr, "the recorder's plugin: more than %lld bytes of events: the line makes too many calls\n",
+                 static_cast<long long>(most_bytes));
+  } else {
+    return;
+  }
   std::abort();  // what is not heard must not happen
 }
 
@@ -99,7 +106,7 @@ call_args arguments(const processor& cpu, heard::handler which) {
 void on_entry(unsigned index, void* data) {
   recorder& r = the_recorder();
   const std::lock_guard in_order{r.order};
-  const auto which = static_cast<heard::handler>(reinterpret_cast<std::uintptr_t>(data));
+  const auto which = static_cast<heard::handler>(static_cast<std::uint64_t*>(data) - r.handlers.data());
   const processor cpu{index};
   const std::uint64_t rsp = cpu.get(gpr::rsp);
   std::vector<open_call>& open = r.open[index];
@@ -160,31 +167,30 @@ void on_validation(unsigned index, void*) {
 }
 
 void on_translated(qemu_plugin_id_t, qemu_plugin_tb* tb) {
-  const recorder& r = the_recorder();
+  recorder& r = the_recorder();
   const std::uint64_t va = qemu_plugin_tb_vaddr(tb);
-  for (std::uintptr_t i = 0; i < r.handlers.size(); ++i) {
-    if (va == r.handlers[i])
-      qemu_plugin_register_vcpu_tb_exec_cb(tb, on_entry, reads_registers, reinterpret_cast<void*>(i));
-  }
+  for (std::uint64_t& handler : r.handlers)
+    if (va == handler) qemu_plugin_register_vcpu_tb_exec_cb(tb, on_entry, reads_registers, &handler);
   if (va == r.validation) qemu_plugin_register_vcpu_tb_exec_cb(tb, on_validation, reads_registers, nullptr);
-  for (const address_range& range : r.callers) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): all that QEMU hands on is a pointer
+  void* const address = reinterpret_cast<void*>(va);
+  for (const address_range& range : r.callers)
     if (va >= range.from && va < range.to)
-      qemu_plugin_register_vcpu_tb_exec_cb(tb, on_caller, reads_registers, reinterpret_cast<void*>(va));
-  }
+      qemu_plugin_register_vcpu_tb_exec_cb(tb, on_caller, reads_registers, address);
 }
 
 /// "A:B" in base 16, or "A" with B 0.
-address_range two_numbers(std::string_view text) {
+address_range two_numbers(const char* text) {
   char* end = nullptr;
-  const std::uint64_t first = std::strtoull(text.data(), &end, 16);
+  const std::uint64_t first = std::strtoull(text, &end, 16);
   return {first, *end == ':' ? std::strtoull(end + 1, nullptr, 16) : 0};
 }
 
-bool take_argument(recorder& r, std::string_view argument) {
-  const auto equals = argument.find('=');
-  const std::string_view name = argument.substr(0, equals);
-  if (equals == std::string_view::npos) return false;
-  const address_range numbers = two_numbers(argument.substr(equals + 1));
+bool take_argument(recorder& r, const char* argument) {
+  const char* const equals = std::strchr(argument, '=');
+  if (!equals) return false;
+  const std::string_view name{argument, equals};
+  const address_range numbers = two_numbers(equals + 1);
   if (name == "fd") {
     r.fd = static_cast<int>(numbers.from);
   } else if (name == "entry" && numbers.from < r.handlers.size()) {
