@@ -61,6 +61,7 @@ json::object object_of(const described_stream& side, std::optional<std::size_t> 
   json::object aside;
   for (const auto& [kind, count] : side.set_aside) aside[kind] = count;
   json::object object{{"calls", side.calls.size()},
+                      {"multicalls", std::ranges::count_if(side.calls, &described_call::multicall)},
                       {"operations", side.operations},
                       {"calls_set_aside", side.calls_set_aside},
                       {"operations_set_aside", aside}};
@@ -78,6 +79,7 @@ std::string json_of(const comparison& c) {
                         {"nr_cpus", c.nr_cpus},
                         {"calls_compared", c.real.calls.size()},
                         {"differ", c.differ},
+                        {"entries_validated", c.entries_validated},
                         {"recording", object_of(c.real, c.first_difference)},
                         {"model", object_of(c.model, c.first_difference)}};
   if (!c.begins_otherwise.empty()) document["begins_otherwise"] = c.begins_otherwise;

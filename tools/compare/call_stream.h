@@ -26,6 +26,7 @@ struct call_stream {
   std::vector<recording::loaded_tables> roots;  ///< of each vCPU before the first call
   std::vector<first_table> tables;
   std::vector<whole_call> calls;
+  u64 entries_validated = 0;  ///< by Xen, in tables that the calls made; of the model's stream
 };
 
 /// Throws `tools::input_error` for a file that is damaged, or no recording.

@@ -95,6 +95,7 @@ comparison compare(const call_stream& recording, const tools::scenario_file& sce
     c.begins_otherwise = begun ? first_unlike(*image, *begun) : "the model's process does not map the mark";
   }
   c.real = describe(recording, real);
+  c.entries_validated = model.entries_validated;
   c.model = describe(model, modelled);
   find_differences(c);
   return c;

@@ -19,7 +19,8 @@ struct comparison {
   std::string begins_otherwise;
   /// The index of the first call that is not alike in both, or that one of them does not have.
   std::optional<std::size_t> first_difference;
-  u64 differ = 0;   ///< calls of either that have no counterpart in the other, in its place
+  u64 entries_validated = 0;  ///< by Xen, on the model's calls
+  u64 differ = 0;             ///< calls of either that have no counterpart in the other, in its place
   u32 nr_cpus = 0;  ///< that the model's kernel had: below 4 where the recording shows no split page-table locks
   std::string profile;
 

@@ -52,6 +52,7 @@ void recorded_machine::begin() {
 }
 
 void recorded_machine::on_event(const event& e) {
+  if (e.kind == event_kind::validated) stream_.entries_validated += e.value;
   if (e.kind != event_kind::type_info || !is_table(e.value) || is_table(e.old)) return;
   if ((e.value & xen::PGT_validated) != 0) return;
   *piece_.add_contents()->mutable_table() = tools::encode_table(e.mfn, words_of(m_, e.mfn));

@@ -23,7 +23,7 @@ class recorded_machine final : public guest::hypercalls, private event_sink {
                                                              std::string_view caller) override;
 
  private:
-  /// Takes down what tables hold that are about to be validated.
+  /// Takes down what tables hold that are about to be validated, and counts what was.
   void on_event(const event& e) override;
   recording::piece& add_piece(vcpu_id_t vcpu, std::string_view caller);
 

@@ -62,7 +62,8 @@ asked model(const std::string& kernel) {
 }
 
 struct suspend : ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(kernels, suspend, ::testing::Values("6.1"), [](const auto&) { return "of_6_1"; });
+INSTANTIATE_TEST_SUITE_P(kernels, suspend, ::testing::Values("6.1", "6.12"),
+                         [](const auto& kernel) { return kernel.index == 0 ? "of_6_1" : "of_6_12"; });
 
 // Processes are frozen where no address space is half made: all are pinned already, and nothing is pinned or unpinned.
 // The shared info page goes last of all, and comes back first.
