@@ -66,7 +66,7 @@ body find(const char* name) {
 void take_the_cpu() {
   const int priority = 1;
   system_call(__NR_sched_setscheduler, 0, SCHED_FIFO, &priority);
-  for (const u64 cpus : {2, 1}) system_call(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
+  for (const u64 cpus : {2u, 1u}) system_call(__NR_sched_setaffinity, 0, sizeof(cpus), &cpus);
 }
 
 /// The entry of this type in what the kernel left above argv and the environment.

@@ -9,7 +9,7 @@ namespace pvmmu::workload {
 
 void move_partial(const start&) {
   map(arena, 6 * mib);
-  for (const u64 slot : {0, 7, 8, 511}) write(arena + slot * page);
+  for (const u64 slot : {0u, 7u, 8u, 511u}) write(arena + slot * page);
   write(arena + 4 * mib + 9 * page);
   map(destination + 8 * mib, page);
   write(destination + 8 * mib);
