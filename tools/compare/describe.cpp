@@ -21,8 +21,16 @@ bool is_of_the_mmu(const wire::hypercall& call) {
   return call.has_mmu_update() || call.has_mmuext_op() || call.has_update_va_mapping();
 }
 
+/// A plain store and a locked exchange are different instructions; so are those of a byte and of the whole entry.
+std::string store_name(const recording::emulated_write& write) {
+  const std::string what = write.has_expected() ? "trapped exchange" : "trapped store";
+  return write.bytes() == sizeof(pte_t)
+             ? what
+             : fmt::format("{} of {} byte{}", what, write.bytes(), write.bytes() == 1 ? "" : "s");
+}
+
 std::string entry_name(const recording::piece& piece, int entry) {
-  if (piece.has_write()) return "trapped store";
+  if (piece.has_write()) return store_name(piece.write());
   const wire::hypercall& call = piece.call();
   return std::string(name_of(call.has_multicall() ? call.multicall().call_list(entry) : call));
 }

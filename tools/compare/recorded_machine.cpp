@@ -93,6 +93,7 @@ std::expected<access_result, guest::domain_crashed> recorded_machine::access(vcp
   write.set_maddr(mfn_to_maddr(p2m_.pfn_to_mfn({offset >> PAGE_SHIFT}), offset & PAGE_OFFSET_MASK).bytes);
   write.set_bytes(request.bytes);
   write.set_value(request.value);
+  if (request.kind != access_kind::write) write.set_expected(result.value);
   return result;
 }
 

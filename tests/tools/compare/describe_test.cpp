@@ -61,7 +61,7 @@ TEST(described, freed_page_has_another_name) {
       step { mmap { va: 0x200000001000 bytes: 0x1000 } }
       step { touch { va: 0x200000001000 bytes: 0x1000 } })");
   EXPECT_THAT(text_with(d, "[0x200000001000]", 0), HasSubstr("page 2 new"));
-  EXPECT_THAT(text_with(d, "[0x200000001000]", 1), HasSubstr("trapped store L1#5[0x200000001000] = 0"));
+  EXPECT_THAT(text_with(d, "[0x200000001000]", 1), HasSubstr("trapped exchange L1#5[0x200000001000] = 0"));
   EXPECT_THAT(text_with(d, "[0x200000001000]", 2), HasSubstr("page 3 new"));
 }
 
