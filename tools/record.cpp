@@ -52,6 +52,7 @@ void write_pieces(std::span<const u8> heard, caller_finder callers, recording_wr
     }
   }
   result.not_recorded = pieces.not_recorded();
+  result.never_returned = pieces.never_returned();
 }
 
 }  // namespace
@@ -90,6 +91,8 @@ void print_text(const record_options& options, const record_result& result) {
       options.recording_path, options.run, result.kernel_release, options.vcpus, options.vcpus == 1 ? "" : "s",
       result.pieces, result.overlapping, result.tables, result.file_bytes));
   if (!others.empty()) write_result(fmt::format("not recorded, as they touch no table: {}\n", others.substr(2)));
+  if (result.never_returned != 0)
+    write_result(fmt::format("not recorded, as Xen never came back from them: {} calls\n", result.never_returned));
   if (result.status != 0) write_result(fmt::format("{} ended with status {}\n", options.run, result.status));
 }
 
@@ -105,6 +108,7 @@ void print_json(const record_options& options, const record_result& result) {
                               {"overlapping", result.overlapping},
                               {"tables", result.tables},
                               {"file_bytes", result.file_bytes},
+                              {"never_returned", result.never_returned},
                               {"not_recorded", not_recorded}};
   write_result(json::serialize(document) + "\n");
 }

@@ -28,6 +28,7 @@ struct record_result {
   u64 overlapping = 0;  ///< of them: entered before an earlier one was left
   u64 tables = 0;       ///< in the first snapshot
   u64 file_bytes = 0;
+  u64 never_returned = 0;                   ///< calls that Xen never came back from; no pieces
   std::map<std::string, u64> not_recorded;  ///< calls that touch neither tables nor frames, by name
 };
 

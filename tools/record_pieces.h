@@ -31,6 +31,8 @@ class piece_maker {
 
   /// Whether some handler was entered and has not returned.
   bool is_within_call() const { return !open_.empty(); }
+  /// Calls that Xen never came back from, as it ended their domain. They are no pieces.
+  u64 never_returned() const { return never_returned_; }
   /// Calls that a recording does not hold, by name.
   const std::map<std::string, u64>& not_recorded() const { return not_recorded_; }
 
@@ -70,6 +72,7 @@ class piece_maker {
   u64 first_ = 0;  ///< number of pieces_.front()
   u64 moment_ = 0;
   std::map<vcpu_key, open_call> open_;
+  u64 never_returned_ = 0;
   std::map<std::string, u64> not_recorded_;
 };
 

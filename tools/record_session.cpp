@@ -24,6 +24,15 @@ lab::linux_boot boot_of(const record_options& o, const lab::linux_image& kernel,
   return boot;
 }
 
+/// Xen locks a page while it handles a fault on it, before it calls what is listened to and behind it.
+bool is_any_locked(const lab::stopped_xen& xen) {
+  for (mfn_t mfn{0}; mfn.n < xen.frames(); mfn = mfn + 1) {
+    const xen::page_info pg = xen.frame(mfn);
+    if (pg.owner == xen::owner_of(0) && (pg.type_info & xen::PGT_locked) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 record_session::record_session(const record_options& options, const talk& say)
@@ -53,7 +62,7 @@ bool record_session::is_within_call() {
 std::unique_ptr<lab::stopped_xen> record_session::stop() {
   for (unsigned i = 0; i < stops_tried; ++i) {
     auto xen = std::make_unique<lab::stopped_xen>(session_.machine(), ram_, dump_, xen_symbols_);
-    if (!is_within_call()) return xen;
+    if (!is_within_call() && !is_any_locked(*xen)) return xen;
     session_.machine().monitor().cont();
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
