@@ -32,6 +32,7 @@ constexpr named workloads[] = {
     {"move_protected", move_protected},
     {"move_mlocked", move_mlocked},
     {"fork_cow", fork_cow},
+    {"fork_two_cpus", fork_cow},
     {"fork_many", fork_many},
     {"fork_grandchild", fork_grandchild},
     {"fork_shared", fork_shared},
