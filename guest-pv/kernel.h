@@ -67,6 +67,10 @@ class kernel {
 
   const kernel_config& config() const;
 
+  /// Goes on as `cpu`, whose operation was under way and stopped at a call: for whoever lets operations of several
+  /// vCPUs take turns.
+  void run_on(vcpu_id_t cpu) { on(cpu); }
+
   // ---- address spaces
 
   /// A new address space without user mappings, neither pinned nor loaded (mm_alloc). May be filled before it is

@@ -90,6 +90,8 @@ void scenario_checker::check_step(const sc::step& s) {
   domain_ = &file_.content().domain(static_cast<int>(s.domain()));
   domid_ = s.domain();
   in_range(s, "vcpu", s.vcpu(), 0, (domain_->has_vcpus() ? domain_->vcpus() : 1) - 1);
+  const bool goes_on = &s != &file_.content().step(0) && vcpu_ != s.vcpu();
+  if (s.meanwhile() && !goes_on) file_.fail(s, "meanwhile", "expected behind a step of another vCPU");
   vcpu_ = s.vcpu();
   need(s.action_case() != sc::step::ACTION_NOT_SET, s, "something to do: expected exec, mmap, touch, hypercall, …");
   switch (s.action_case()) {

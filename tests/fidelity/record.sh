@@ -32,7 +32,7 @@ record() {
   shift 2
   for name in "$@"; do
     case $name in
-      two_threads | fork_two_cpus) vcpus=2 ;;
+      two_threads | two_faulting | fork_two_cpus) vcpus=2 ;;
       *) vcpus=1 ;;
     esac
     "$pvmmu" --quiet record --kernel "$kernel" --initrd "$initrd" --vcpus $vcpus --run "workload $name" -o "$folder/$name.rec"

@@ -88,13 +88,15 @@ comparison compare(const call_stream& recording, const tools::scenario_file& sce
                                     .nr_cpus = c.nr_cpus,
                                     .soft_dirty = sets_soft_dirty(recording),
                                     .vcpus = vcpus_of(recording)};
-  const call_stream model = run_on_model(scenario, config, *image);
+  c.real = describe(recording, real);
+  std::vector<vcpu_id_t> schedule;
+  for (const described_call& call : c.real.calls) schedule.push_back(call.vcpu);
+  const call_stream model = run_on_model(scenario, config, *image, std::move(schedule));
   const scope modelled = scope_of_model(model, real);
   if (real.marked_by) {
     const auto begun = image_at_start(model, modelled);
     c.begins_otherwise = begun ? first_unlike(*image, *begun) : "the model's process does not map the mark";
   }
-  c.real = describe(recording, real);
   c.entries_validated = model.entries_validated;
   c.model = describe(model, modelled);
   find_differences(c);

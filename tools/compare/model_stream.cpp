@@ -4,6 +4,7 @@
 
 #include "guest-pv/guest_stopped.h"
 #include "tools/compare/recorded_machine.h"
+#include "tools/compare/taking_turns.h"
 #include "tools/kernel_steps.h"
 
 namespace pvmmu::compare {
@@ -33,8 +34,11 @@ int first_step(const tools::scenario_file& scenario) {
 
 class model_run {
  public:
-  model_run(const tools::scenario_file& scenario, guest::kernel_config config)
-      : scenario_(scenario), machine_(config_of(scenario, config.vcpus)), kernel_(machine_, machine_.info(), config) {
+  model_run(const tools::scenario_file& scenario, guest::kernel_config config, std::vector<vcpu_id_t> schedule)
+      : scenario_(scenario),
+        machine_(config_of(scenario, config.vcpus)),
+        kernel_(machine_, machine_.info(), config),
+        turns_(std::move(schedule)) {
     kernel_.boot();
   }
 
@@ -47,7 +51,11 @@ class model_run {
       adopt(image);
     }
     machine_.begin();
-    for (int i = first; i < steps.size(); ++i) perform(steps[i]);
+    machine_.after_each_call([this](vcpu_id_t vcpu) {
+      turns_.called(vcpu);
+      kernel_.run_on(vcpu);
+    });
+    for (int i = first; i < steps.size(); i = perform_together(i)) continue;
     return machine_.take_stream();
   }
 
@@ -71,6 +79,26 @@ class model_run {
     return config;
   }
 
+  /// The step `first`, and those that are under way meanwhile; returns the index of the step behind them.
+  int perform_together(int first) {
+    const auto& steps = scenario_.content().step();
+    int end = first + 1;
+    while (end < steps.size() && steps[end].meanwhile()) ++end;
+    if (end == first + 1) {
+      perform(steps[first]);
+      return end;
+    }
+    std::map<vcpu_id_t, std::function<void()>> work;
+    for (int i = first; i < end; ++i) {
+      work[steps[i].vcpu()] = [this, before = work[steps[i].vcpu()], &step = steps[i]] {
+        if (before) before();
+        perform(step);
+      };
+    }
+    turns_.run(work);
+    return end;
+  }
+
   void perform(const sc::step& step) {
     if (!is_a_kernels(step))
       scenario_.fail(step, {}, "an operation of the kernel's mm is expected, not a call made by hand");
@@ -89,13 +117,14 @@ class model_run {
   recorded_machine machine_;
   guest::kernel kernel_;
   tools::address_spaces spaces_;
+  taking_turns turns_;
 };
 
 }  // namespace
 
-call_stream run_on_model(const tools::scenario_file& scenario, guest::kernel_config config,
-                         const process_image& image) {
-  return model_run(scenario, config).run(image);
+call_stream run_on_model(const tools::scenario_file& scenario, guest::kernel_config config, const process_image& image,
+                         std::vector<vcpu_id_t> schedule) {
+  return model_run(scenario, config, std::move(schedule)).run(image);
 }
 
 std::vector<va_range> ranges_of(const sc::scenario& scenario) {

@@ -76,6 +76,7 @@ std::expected<long, guest::domain_crashed> recorded_machine::call(vcpu_id_t vcpu
   recording::piece& piece = add_piece(vcpu, caller);
   piece.mutable_outcome()->set_result(result);
   for (const multicall_entry& e : entries) piece.mutable_outcome()->add_entries()->set_result(e.result);
+  heard_(vcpu);
   return result;
 }
 
@@ -94,6 +95,7 @@ std::expected<access_result, guest::domain_crashed> recorded_machine::access(vcp
   write.set_bytes(request.bytes);
   write.set_value(request.value);
   if (request.kind != access_kind::write) write.set_expected(result.value);
+  heard_(vcpu);
   return result;
 }
 

@@ -2,6 +2,8 @@
 // A machine of the model whose domain is recorded in memory: a kernel bound to it makes the same stream of calls as the
 // one that a real machine's recording holds.
 
+#include <functional>
+
 #include "guest-pv/hypercalls.h"
 #include "guest-pv/p2m.h"
 #include "hypervisor-model/domain.h"
@@ -14,6 +16,8 @@ class recorded_machine final : public guest::hypercalls, private event_sink {
   explicit recorded_machine(const domain_config& config);
 
   const start_info& info() const { return info_; }
+  /// `heard(vcpu)` is called behind each call that is recorded, before the guest learns its result.
+  void after_each_call(std::function<void(vcpu_id_t)> heard) { heard_ = std::move(heard); }
   /// Forgets all calls so far: the stream begins here.
   void begin();
   call_stream take_stream() { return std::move(stream_); }
@@ -33,6 +37,7 @@ class recorded_machine final : public guest::hypercalls, private event_sink {
   xen::domain& d_;
   recording::piece piece_;  ///< that is being made
   call_stream stream_;
+  std::function<void(vcpu_id_t)> heard_ = [](vcpu_id_t) {};
 };
 
 }  // namespace pvmmu::compare

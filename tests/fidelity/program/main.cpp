@@ -48,6 +48,7 @@ constexpr named workloads[] = {
     {"uffd_copy", uffd_copy},
     {"uffd_move", uffd_move},
     {"two_threads", two_threads},
+    {"two_faulting", two_faulting},
 };
 
 bool same(const char* a, const char* b) {

@@ -56,5 +56,6 @@ void uffd_move(const start&);
 
 // threads.cpp
 void two_threads(const start&);
+void two_faulting(const start&);
 
 }  // namespace pvmmu::workload
