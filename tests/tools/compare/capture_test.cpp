@@ -191,5 +191,16 @@ TEST(recording_with_a_mark, whose_process_begins_otherwise) {
   EXPECT_FALSE(c.alike());
 }
 
+// Two threads that fault at the same time: the model's calls come in the order of the real ones, which is not the one
+// of the scenario's steps.
+TEST(two_vcpus, follow_the_recorded_schedule) {
+  const capture faulting{"two_faulting", "fidelity/recordings/6.12/two_faulting", "fidelity/two_faulting", "6.12"};
+  const comparison c = compared(faulting, stream_of(faulting));
+  EXPECT_TRUE(c.alike()) << c.verdict();
+  u64 turns = 0;
+  for (std::size_t i = 1; i < c.model.calls.size(); ++i) turns += c.model.calls[i].vcpu != c.model.calls[i - 1].vcpu;
+  EXPECT_GT(turns, 10u);
+}
+
 }  // namespace
 }  // namespace pvmmu::compare
