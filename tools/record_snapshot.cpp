@@ -36,7 +36,7 @@ u64 uses_of(mfn_t mfn, const std::vector<recording::loaded_tables>& vcpus) {
 
 }  // namespace
 
-machine_state read_state(const lab::stopped_xen& xen, std::vector<recording::loaded_tables> vcpus) {
+machine_state read_state(const lab::memory_image& xen, std::vector<recording::loaded_tables> vcpus) {
   machine_state state;
   for (mfn_t mfn{0}; mfn.n < xen.frames(); mfn = mfn + 1) {
     const xen::page_info pg = xen.frame(mfn);
