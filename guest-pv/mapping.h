@@ -29,7 +29,7 @@ struct mapping {
   bool grows_down = false;              ///< MAP_GROWSDOWN
   bool locked = false;                  ///< MAP_LOCKED
 
-  mapping(prot p = prot::read_write) : access(p) {}
+  mapping(prot p = prot::read_write) : access(p) {}  // NOLINT(google-explicit-constructor): one stands for the other
 };
 
 }  // namespace pvmmu::guest

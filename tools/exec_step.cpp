@@ -1,6 +1,7 @@
 #include "tools/exec_step.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "guest-pv/exec_image.h"
@@ -27,11 +28,13 @@ guest::exec_image image_of(const sc::image& from) {
 }
 
 /// The files that the image maps, each as long as the image needs it to be; those that exist are taken as they are.
-void create_files(vcpu_id_t cpu, guest::kernel& k, const guest::exec_image& image) {
+guest::mm_result<void> create_files(vcpu_id_t cpu, guest::kernel& k, const guest::exec_image& image) {
   std::map<std::string, u64> bytes;
   for (const auto& a : image.areas)
     if (!a.file.empty()) bytes[a.file] = std::max(bytes[a.file], (a.pgoff << PAGE_SHIFT) + a.len);
-  for (const auto& [name, len] : bytes) static_cast<void>(k.create_file(cpu, name, len));
+  for (const auto& [name, len] : bytes)
+    if (auto created = k.create_file(cpu, name, len); !created && created.error().error != EEXIST) return created;
+  return {};
 }
 
 }  // namespace
@@ -41,7 +44,7 @@ void perform_exec(const sc::step& step, guest::kernel& k, address_spaces& spaces
   const vcpu_id_t cpu = step.vcpu();
   if (e.has_image()) {
     const guest::exec_image image = image_of(e.image());
-    create_files(cpu, k, image);
+    if (const auto files = create_files(cpu, k, image); !files) return set_error(outcome, files.error());
     guest::mm* const replaced = e.replaces().empty() ? nullptr : &spaces.at(e.replaces(), cpu);
     const auto next = k.execve(cpu, image, replaced);
     if (!next) return set_error(outcome, next.error());
