@@ -49,6 +49,7 @@ class stream_reader {
       case recording::record::kTable: return take(record.table());
       case recording::record::kPiece: {
         tools::check_counts(record.piece());
+        check_vcpus(record.piece().vcpu() + u64{1});
         pieces_.push_back(std::move(*record.mutable_piece()));
         return;
       }
@@ -63,7 +64,13 @@ class stream_reader {
   }
 
  private:
+  static void check_vcpus(u64 vcpus) {
+    if (vcpus <= max_vcpus_per_domain) return;
+    throw std::invalid_argument(fmt::format("{} vCPUs: at most {} are expected", vcpus, max_vcpus_per_domain));
+  }
+
   void begin(const recording::snapshot& snapshot) {
+    check_vcpus(static_cast<u64>(snapshot.vcpus_size()));
     if (snapshots_++ == 0) stream_.roots.assign(snapshot.vcpus().begin(), snapshot.vcpus().end());
   }
 

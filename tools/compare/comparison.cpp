@@ -89,7 +89,9 @@ comparison compare(const call_stream& recording, const tools::scenario_file& sce
                                     .soft_dirty = sets_soft_dirty(recording),
                                     .vcpus = vcpus_of(recording)};
   c.real = describe(recording, real);
+  if (!c.real.ended) throw tools::input_error("the recording ends before the last of the workload's processes does");
   std::vector<vcpu_id_t> schedule;
+  schedule.reserve(c.real.calls.size());
   for (const described_call& call : c.real.calls) schedule.push_back(call.vcpu);
   const call_stream model = run_on_model(scenario, config, *image, std::move(schedule));
   const scope modelled = scope_of_model(model, real);

@@ -56,6 +56,7 @@ std::optional<table_place> page_table_view::place_of(mfn_t frame) const {
   }
   std::optional<table_place> place;
   for (const entry_place& parent : t.parents) {
+    if (level_of(parent.table) != t.level + 1) continue;  // no Linux has such tables, but a damaged recording may
     if (t.level == 3 && !is_kernel_pgd(parent.table)) continue;
     const auto above = t.level == 3 ? table_place{life_of(parent.table), 4, 0} : place_of(parent.table);
     if (above) return table_place{above->mm, t.level, entry_va(above->va, t.level + 1, parent.slot)};
@@ -140,7 +141,7 @@ void page_table_view::load(mfn_t frame, unsigned level, std::span<const pte_t, e
 void page_table_view::meet(const operation& o) {
   switch (o.what) {
     case operation::kind::set_entry:
-    case operation::kind::trapped_store: begin_life(o.frame); break;
+    case operation::kind::trapped_store:
     case operation::kind::pin: begin_life(o.frame); break;
     case operation::kind::va_mapping:
       if (present(o.value) && (o.value & PAGE_RW) == 0) begin_life(o.frame);

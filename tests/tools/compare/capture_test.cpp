@@ -191,6 +191,15 @@ TEST(recording_with_a_mark, whose_process_begins_otherwise) {
   EXPECT_FALSE(c.alike());
 }
 
+// A recording that ends in the middle says nothing about the process's end: no verdict comes of it.
+TEST(recording_with_a_mark, that_ends_too_early) {
+  const capture& fork = captures[std::size(captures) - 1];
+  call_stream stream = stream_of(fork);
+  const u64 last = compared(fork, stream).real.calls.back().number;
+  std::erase_if(stream.calls, [&](const whole_call& c) { return c.number >= last; });
+  EXPECT_THROW(compared(fork, stream), tools::input_error);
+}
+
 // Two threads that fault at the same time: the model's calls come in the order of the real ones, which is not the one
 // of the scenario's steps.
 TEST(two_vcpus, follow_the_recorded_schedule) {
