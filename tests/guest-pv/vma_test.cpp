@@ -38,7 +38,7 @@ TEST(vma_tree, different_anon_vmas_stay_apart) {
   vma_tree tree;
   tree.insert(pages(0x10, 0x20));
   tree.insert(pages(0x30, 0x40));
-  for (const u64 va : {0x10000, 0x30000}) tree.anon_vma_prepare(*tree.find(va));
+  for (const u64 va : {0x10000u, 0x30000u}) tree.anon_vma_prepare(*tree.find(va));
   tree.insert(pages(0x20, 0x30));
   EXPECT_THAT(starts(tree), ElementsAre(0x10, 0x30));
 }
