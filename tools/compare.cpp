@@ -9,6 +9,7 @@
 
 #include "tools/command.h"
 #include "tools/compare/comparison.h"
+#include "tools/scenario_names.h"
 
 namespace pvmmu::tools {
 namespace {
@@ -87,11 +88,11 @@ std::string json_of(const comparison& c) {
   return json::serialize(document) + "\n";
 }
 
-/// A path, or the name of a workload of the project's.
+/// The name of a workload of the project's, or a path.
 std::string scenario_path(const std::string& workload) {
-  if (std::filesystem::exists(workload)) return workload;
   const std::string named = std::string(PVMMU_SOURCE_DIR) + "/tests/fidelity/" + workload + ".textproto";
-  if (std::filesystem::exists(named)) return named;
+  if (std::filesystem::is_regular_file(named)) return named;
+  if (std::filesystem::is_regular_file(workload)) return workload;
   throw input_error(fmt::format("{}: a scenario file, or the name of one in tests/fidelity, is expected", workload));
 }
 
@@ -99,10 +100,14 @@ const guest::kernel_profile& profile_of(const compare_options& options, const re
   const guest::kernel_profile* profile = options.profile.empty() ? compare::profile_of(header.kernel_release())
                                                                  : guest::find_kernel_profile(options.profile);
   if (profile) return *profile;
-  throw input_error(options.profile.empty()
-                        ? fmt::format("{}: no kernel profile stands for release \"{}\": --profile is expected",
-                                      options.recording_path, header.kernel_release())
-                        : fmt::format("no kernel profile is called \"{}\"", options.profile));
+  if (!options.profile.empty())
+    throw input_error(
+        fmt::format("no kernel is called \"{}\": expected one of {}", options.profile, all_profile_names()));
+  const std::string& release = header.kernel_release();
+  throw input_error(fmt::format("{}: {}: --profile is expected, with one of {}", options.recording_path,
+                                release.empty() ? "does not say which kernel it is of"
+                                                : fmt::format("is of Linux {}, which no profile stands for", release),
+                                all_profile_names()));
 }
 
 void run_compare(const compare_options& options, context& ctx) {
@@ -123,7 +128,11 @@ void add_compare_command(CLI::App& app, context& ctx) {
       ->required()
       ->type_name("NAME|SCENARIO");
   command->add_option("--profile", options->profile, "The model's kernel; default: by the recorded kernel's release");
-  command->footer("Example: pvmmu compare move_8m.rec --workload move_8m");
+  command->footer(
+      "Runs the workload on the model's kernel, and compares what both asked for, call by call, from the mark to the\n"
+      "last process's end. What touches no table of the workload's processes, loads none and flushes for none is set\n"
+      "aside, and counted.\n"
+      "Example: pvmmu compare move_8m.rec --workload move_8m");
   command->callback([options, &ctx] { run_compare(*options, ctx); });
 }
 
