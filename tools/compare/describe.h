@@ -4,9 +4,10 @@
 //   described_stream real = describe(stream, scope);
 //
 // The rule. An operation is compared where it touches a table of an address space in scope, loads one or takes the
-// place of one that is loaded, or flushes while one is loaded. All others are set aside, each counted by what it did.
-// So no operation on the tables of an address space in scope is set aside. Of captures, see `scope`: there the
-// process's other addresses are set aside too, until it is taken down.
+// place of one that is loaded, or flushes while one is loaded, unless what it flushes is the kernel's addresses. All
+// others are set aside, each counted by what it did. So no operation on the tables of an address space in scope is set
+// aside; a table belongs to the address space that it is hooked into, before and afterwards as well. Of captures, see
+// `scope`: there the process's other addresses are set aside too, until it is taken down.
 
 #include <map>
 
