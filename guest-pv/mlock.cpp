@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "guest-pv/fault.h"
 #include "guest-pv/mmap.h"
@@ -23,12 +24,11 @@ bool is_there(kernel_state& k, const mm& mm, u64 va, fault_kind kind) {
 /// apply_vma_lock_flags.
 mm_result<void> set_locked(mm& mm, u64 va, u64 len, bool locked) {
   const u64 end = std::min(va + len, mm.vmas.end_of_run(va));
-  if (end > va) {
-    for (vma area : mm.vmas.remove(va, end)) {
-      area.locked = locked && area.kind != vma_kind::special;
-      mm.vmas.insert(area);
-    }
-  }
+  const auto change = [locked](vma& area) {
+    const bool wanted = locked && area.kind != vma_kind::special;
+    return std::exchange(area.locked, wanted) != wanted;
+  };
+  mm.vmas.modify(va, end, change, [](const vma&) {});
   if (end < va + len) return refused(ENOMEM, fmt::format("-ENOMEM: nothing is mapped at {:#x}", end));
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "guest-pv/fault.h"
 #include "guest-pv/mlock.h"
@@ -64,19 +65,11 @@ void change_protection(mmu_gather& tlb, const vma& area) {
 
 namespace {
 
-/// mprotect_fixup.
-void protect_area(mmu_gather& tlb, vma area, prot access) {
-  kernel_state& k = tlb.kernel();
-  mm& mm = tlb.target();
-  const bool changes = area.access != access;
-  const bool becomes_writable = !area.writable() && may_write(access);
-  area.access = access;
-  mm.vmas.insert(area);
-  if (!changes) return;
+/// mprotect_fixup, of what has the new protection already. What is locked is copied now rather than at the first write.
+void protected_area(mmu_gather& tlb, const vma& area, prot before) {
   change_protection(tlb, area);
-  // What is locked is copied now rather than at the first write.
-  if (becomes_writable && area.locked && area.kind != vma_kind::shared) {
-    populate_vma_page_range(k, mm, area.start, area.end);
+  if (!may_write(before) && area.writable() && area.locked && area.kind != vma_kind::shared) {
+    populate_vma_page_range(tlb.kernel(), tlb.target(), area.start, area.end);
   }
 }
 
@@ -86,9 +79,9 @@ mm_result<void> do_mprotect(kernel_state& k, mm& mm, u64 va, u64 len, prot acces
   if (auto valid = check_user_range(va, len); !valid) return valid;
   const u64 end = std::min(va + len, mm.vmas.end_of_run(va));
   mmu_gather tlb(k, mm);
-  if (end > va) {
-    for (const vma& area : mm.vmas.remove(va, end)) protect_area(tlb, area, access);
-  }
+  prot before{};
+  const auto change = [&](vma& area) { return (before = std::exchange(area.access, access)) != access; };
+  mm.vmas.modify(va, end, change, [&](const vma& area) { protected_area(tlb, area, before); });
   tlb.flush();
   if (end < va + len) return refused(ENOMEM, fmt::format("-ENOMEM: nothing is mapped at {:#x}", end));
   return {};

@@ -1,6 +1,7 @@
 #pragma once
 // A process's memory areas: where it has memory, and what it may do with it.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -54,6 +55,22 @@ class vma_tree {
   void add_clone(vma area);
   /// anon_vma_prepare: before a page of its own is mapped in `area`, which is one of the tree's.
   void anon_vma_prepare(vma& area);
+  /// Gives the areas of [start, end), which has no holes, other flags, one by one as mprotect and mlock do it: a piece
+  /// that `change` alters (it says so) is merged with its neighbours as they are then, and handed to `changed`. What it
+  /// merged with behind it is not looked at any more.
+  template <class Change, class Changed>
+  void modify(u64 start, u64 end, Change&& change, Changed&& changed) {
+    for (u64 at = start; at < end; at = find(at)->end) {
+      vma piece = *find(at);
+      piece.pgoff = piece.pgoff_of(at);
+      piece.start = at;
+      piece.end = std::min(piece.end, end);
+      if (!change(piece)) continue;
+      remove(piece.start, piece.end);
+      insert(piece);
+      changed(piece);
+    }
+  }
   /// Takes [start, end) out, splitting areas that reach beyond; returns what was taken, ascending.
   std::vector<vma> remove(u64 start, u64 end);
 
