@@ -1,4 +1,4 @@
-"""The table of README.md beside this file: each workload under each real kernel, and whether the model asks alike.
+"""The table of the project's README.md: each workload under each real kernel, and whether the model asks alike.
 
 Usage: table.py PVMMU [check]    prints the table; with `check` fails unless README.md has it
 """
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+README = FOLDER.parents[1] / "README.md"
 KERNELS = ("6.1", "6.1-nr-cpus-2", "6.12")
-
 
 
 def cells_of(pvmmu, workload, kernel):
@@ -36,7 +36,7 @@ def table(pvmmu):
 def main():
     lines = "\n".join(table(sys.argv[1]))
     print(lines)
-    if sys.argv[2:] == ["check"] and lines not in (FOLDER / "README.md").read_text(encoding="utf-8"):
+    if sys.argv[2:] == ["check"] and lines not in README.read_text(encoding="utf-8"):
         print("README.md has another table")
         sys.exit(1)
 

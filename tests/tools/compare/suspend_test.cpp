@@ -1,11 +1,12 @@
-// A suspend and a resume, held against a real one: a PV domU that xl saved and restored
-// (tests/fidelity/save-restore/initrd.sh). Its recordings are what the domU asked while all its CPUs but one stood
-// still (multi_cpu_stop), as domain 1 before and as domain 2 after it.
+// A suspend and a resume, held against a real one: what a PV domU that xl saved and restored asked while all its CPUs
+// but one stood still (multi_cpu_stop), as domain 1 before and as domain 2 after it. The recordings beside the project
+// hold these calls alone; tests/fidelity/save-restore/record.sh makes whole ones, and runs this on them.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "tools/compare/model_stream.h"
 #include "tools/entry_flags.h"
@@ -26,19 +27,24 @@ std::string words(const recording::piece& piece) {
   return text;
 }
 
-bool is_of_grants(const recording::piece& piece) {
+bool is_called_from(const recording::piece& piece, std::string_view function) {
   return std::ranges::any_of(piece.callers(),
-                             [](const std::string& c) { return c.find("gnttab") != std::string::npos; });
+                             [&](const std::string& c) { return c.find(function) != std::string::npos; });
+}
+
+std::string folder() {
+  const char* fresh = std::getenv("PVMMU_SAVE_RESTORE");
+  return fresh ? fresh : PVMMU_SOURCE_DIR "/tests/fidelity/save-restore";
 }
 
 asked real(const std::string& kernel) {
   asked found;
-  auto reader =
-      tools::recording_reader::open(fmt::format("{}/tests/fidelity/save-restore/{}.rec", PVMMU_SOURCE_DIR, kernel));
+  auto reader = tools::recording_reader::open(fmt::format("{}/{}.rec", folder(), kernel));
   EXPECT_TRUE(reader) << reader.error();
   for (auto record = reader->next(); record && *record; record = reader->next()) {
     const recording::piece& piece = (**record).piece();
-    if (is_of_grants(piece)) {
+    if (piece.domid() == 0 || !is_called_from(piece, "multi_cpu_stop")) continue;
+    if (is_called_from(piece, "gnttab")) {
       ++found.set_aside;
     } else {
       found.calls.push_back(words(piece));
