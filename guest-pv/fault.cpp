@@ -43,6 +43,7 @@ void wp_page_copy(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pfn
 
 // wp_page_reuse: nobody else has the page, so it becomes writable (ptep_set_access_flags).
 void wp_page_reuse(kernel_state& k, entry_ref pte, pte_t entry) {
+  k.pages[frame_of(k, entry)].anon_exclusive = true;
   k.pv->set_pte(pte, (entry & ~PAGE_SAVED_DIRTY) | written_flags(k) | PAGE_ACCESSED);
 }
 

@@ -41,7 +41,10 @@ void ptep_set_wrprotect(kernel_state& k, entry_ref e) {
 void page_range_copier::copy_present_pte(entry_ref from, entry_ref to) {
   pte_t pte = k_.tables.load(from);
   const std::optional<pfn_t> page = k_.pv->pte_pfn(pte);
-  if (page && (pte & PAGE_SPECIAL) == 0) k_.pages.get_page(*page);
+  if (page && (pte & PAGE_SPECIAL) == 0) {
+    k_.pages.get_page(*page);
+    if (is_cow_mapping()) k_.pages[*page].anon_exclusive = false;
+  }
   if (is_cow_mapping() && (pte & PAGE_RW) != 0) {
     ptep_set_wrprotect(k_, from);
     pte = pte_wrprotect(k_.profile(), pte);

@@ -15,11 +15,11 @@
 namespace pvmmu::guest {
 namespace {
 
-/// can_change_pte_writable: private memory, of which nobody else has the page.
+/// can_change_pte_writable: private memory, of which nobody else has the page, nor had since fork.
 bool can_change_writable(kernel_state& k, const vma& area, pte_t old, pfn_t page, bool dirty) {
   const write_back gives = k.profile().mprotect_write_back;
   if (!area.writable() || gives == write_back::never || (gives == write_back::dirty && !dirty)) return false;
-  return (old & PAGE_SPECIAL) == 0 && k.pages[page].refs == 1;
+  return (old & PAGE_SPECIAL) == 0 && k.pages[page].refs == 1 && k.pages[page].anon_exclusive;
 }
 
 /// pte_modify: another protection for the same page, its history kept. Shared memory is writable as a whole.

@@ -14,6 +14,7 @@ void page_allocator::add_range(pfn_t first, pfn_t end) {
 pfn_t page_allocator::alloc_pages(unsigned order) {
   const pfn_t pfn = take(order);
   pages_[pfn.n].refs = 1;
+  pages_[pfn.n].anon_exclusive = true;
   return pfn;
 }
 

@@ -76,8 +76,9 @@ mm_result<void> move_page(kernel_state& k, mm& mm, const vma& area, u64 dst, u64
   if (!none(k, to)) return refused(EEXIST, fmt::format("-EEXIST: a page is at {:#x} already", dst));
   if (none(k, *from)) return hole();
   const pte_t entry = k.tables.read(*from);
-  if ((entry & PAGE_SPECIAL) == 0 && k.pages[frame_of(k, entry)].refs != 1) {
-    return refused(EBUSY, fmt::format("-EBUSY: others have the page at {:#x} too", src));
+  if ((entry & PAGE_SPECIAL) == 0 &&
+      !(k.pages[frame_of(k, entry)].refs == 1 && k.pages[frame_of(k, entry)].anon_exclusive)) {
+    return refused(EBUSY, fmt::format("-EBUSY: others have, or had, the page at {:#x} too", src));
   }
   move_one(k, mm, area, to, *from, src);
   return {};

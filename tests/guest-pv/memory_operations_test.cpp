@@ -240,6 +240,24 @@ TEST(mprotect, flushes_of_older_kernels) {
                                      "xen_flush_tlb_one_user: INVLPG_LOCAL 0x200000001000"));
 }
 
+// What a fork has shared is not the process's own again when the child ends, but with the next write: until then
+// mprotect gives no write access back (PageAnonExclusive, linux 6.1 can_change_pte_writable).
+TEST(mprotect, of_what_fork_had_shared) {
+  for (std::string_view profile : {"6.1", "6.12"}) {
+    process t(profile);
+    ASSERT_TRUE(t.g.k.mmap(0, t.p, arena, PAGE_SIZE, prot::read_write));
+    t.g.fill(t.p, arena, 1);
+    t.g.k.exit_mmap(0, t.g.k.fork(0, t.p));
+    for (const u64 writable : {u64{0}, PAGE_RW}) {
+      ASSERT_TRUE(t.g.k.mprotect(0, t.p, arena, PAGE_SIZE, prot::read));
+      t.g.xen.calls.clear();
+      ASSERT_TRUE(t.g.k.mprotect(0, t.p, arena, PAGE_SIZE, prot::read_write));
+      EXPECT_EQ(t.g.xen.calls.at(0).updates.at(0).val & PAGE_RW, writable) << profile;
+      t.g.fill(t.p, arena, 1);
+    }
+  }
+}
+
 /// Everything that memory can go through, in one process that forks.
 void live(running_guest& g) {
   mm& p = g.k.exec_mm(0);
