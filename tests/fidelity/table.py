@@ -18,10 +18,11 @@ def cells_of(pvmmu, workload, kernel):
     if not recording.exists():
         return ["–"]
     command = [pvmmu, "compare", str(recording), "--workload", workload, "--json"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(run.stdout)
     real = found["recording"]
     aside = sum(real["operations_set_aside"].values())
-    verdict = "equal" if found["differ"] == 0 else f"{found['differ']} differ"
+    verdict = "equal" if run.returncode == 0 else found.get("begins_otherwise", f"{found['differ']} differ")
     return [f"{real['calls']} / {real['multicalls']} / {found['entries_validated']} / {aside} {verdict}"]
 
 
