@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <boost/algorithm/string/replace.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <filesystem>
@@ -31,8 +32,10 @@ struct compare_options {
 std::string context_of(const described_stream& side, const char* name, std::size_t at) {
   std::string text = fmt::format("{}\n", name);
   const std::size_t first = at < calls_before ? 0 : at - calls_before;
-  for (std::size_t i = first; i < std::min(side.calls.size(), at + calls_after); ++i)
-    text += fmt::format("{} {:5} {}\n", i == at ? ">" : " ", side.calls[i].number, side.calls[i].text());
+  for (std::size_t i = first; i < std::min(side.calls.size(), at + calls_after); ++i) {
+    const std::string call = boost::algorithm::replace_all_copy(side.calls[i].text(), "\n", "\n        ");
+    text += fmt::format("{} {:5} {}\n", i == at ? ">" : " ", side.calls[i].number, call);
+  }
   if (at >= side.calls.size()) text += "> no more calls\n";
   return text;
 }

@@ -20,7 +20,7 @@ std::string described_call::text() const {
     text += entries.empty() ? "nothing" : text_of(entries.front());
   } else {
     text += "multicall";
-    for (const described_entry& e : entries) text += "\n            " + text_of(e);
+    for (const described_entry& e : entries) text += "\n    " + text_of(e);
   }
   return text;
 }
