@@ -93,7 +93,7 @@ std::string json_of(const comparison& c) {
 
 /// The name of a workload of the project's, or a path.
 std::string scenario_path(const std::string& workload) {
-  const std::string named = std::string(PVMMU_SOURCE_DIR) + "/tests/fidelity/" + workload + ".textproto";
+  std::string named = std::string(PVMMU_SOURCE_DIR) + "/tests/fidelity/" + workload + ".textproto";
   if (std::filesystem::is_regular_file(named)) return named;
   if (std::filesystem::is_regular_file(workload)) return workload;
   throw input_error(fmt::format("{}: a scenario file, or the name of one in tests/fidelity, is expected", workload));
