@@ -7,6 +7,7 @@
 
 #include "hypervisor-model/machine/page_info.h"
 #include "tools/command.h"
+#include "tools/snapshot_records.h"
 #include "tools/xz_input.h"
 
 namespace pvmmu::tools {
@@ -33,14 +34,6 @@ xen::frame_owner owner_kind(const captured_frame& frame, const captured_owners& 
   return frame.owner == owners.dom_xen ? xen::frame_owner::dom_xen : xen::frame_owner::nobody;
 }
 
-/// What a recording keeps of a frame: all of those that guests may reference, of the others only that they are none.
-xen::frame_record to_record(const captured_frame& frame, const captured_owners& owners) {
-  const xen::frame_owner owner = owner_kind(frame, owners);
-  if (owner == xen::frame_owner::nobody || owner == xen::frame_owner::invalid) return {owner, 0, 0, 0};
-  const bool is_table = xen::table_level(frame.type_info) != 0 && (frame.type_info & xen::PGT_count_mask) != 0;
-  return {owner, frame.count_info, frame.type_info, is_table ? frame.aux : 0};
-}
-
 }  // namespace
 
 std::vector<captured_frame> read_frame_table(const std::string& path) {
@@ -63,11 +56,8 @@ std::vector<captured_frame> read_frame_table(const std::string& path) {
 
 std::vector<frame_run> to_runs(const std::vector<captured_frame>& frames, const captured_owners& owners) {
   std::vector<frame_run> runs;
-  for (const captured_frame& frame : frames) {
-    const xen::frame_record record = to_record(frame, owners);
-    if (runs.empty() || runs.back().state != record) runs.push_back({0, record});
-    ++runs.back().length;
-  }
+  for (const captured_frame& f : frames)
+    add_frame(runs, recorded_frame(owner_kind(f, owners), f.count_info, f.type_info, f.aux));
   return runs;
 }
 

@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "tools/command.h"
 #include "tools/compare/comparison.h"
@@ -29,10 +30,15 @@ struct compare_options {
   std::string profile;
 };
 
+/// The calls around the one at `at`, which may lie behind the last: [first, second).
+std::pair<std::size_t, std::size_t> shown_around(const described_stream& side, std::size_t at) {
+  return {at - std::min(at, calls_before), std::min(side.calls.size(), at + calls_after)};
+}
+
 std::string context_of(const described_stream& side, const char* name, std::size_t at) {
   std::string text = fmt::format("{}\n", name);
-  const std::size_t first = at < calls_before ? 0 : at - calls_before;
-  for (std::size_t i = first; i < std::min(side.calls.size(), at + calls_after); ++i) {
+  const auto [first, end] = shown_around(side, at);
+  for (std::size_t i = first; i < end; ++i) {
     const std::string call = boost::algorithm::replace_all_copy(side.calls[i].text(), "\n", "\n        ");
     text += fmt::format("{} {:5} {}\n", i == at ? ">" : " ", side.calls[i].number, call);
   }
@@ -71,8 +77,8 @@ json::object object_of(const described_stream& side, std::optional<std::size_t> 
                       {"operations_set_aside", aside}};
   if (!difference) return object;
   json::array around;
-  const std::size_t first = *difference < calls_before ? 0 : *difference - calls_before;
-  for (std::size_t i = first; i < std::min(side.calls.size(), *difference + calls_after); ++i)
+  const auto [first, end] = shown_around(side, *difference);
+  for (std::size_t i = first; i < end; ++i)
     around.push_back(json::object{{"piece", side.calls[i].number}, {"call", side.calls[i].text()}});
   object["around_first_difference"] = around;
   return object;

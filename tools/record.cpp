@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tools/command.h"
+#include "tools/overlap_counter.h"
 #include "tools/record_session.h"
 
 namespace pvmmu::tools {
@@ -39,18 +40,18 @@ u64 frames_of(const machine_state& state) {
 /// The pieces of what was heard, into the file.
 void write_pieces(std::span<const u8> heard, caller_finder callers, recording_writer& writer, record_result& result) {
   piece_maker pieces{std::move(callers)};
-  u64 last_left = 0;
+  overlap_counter overlaps;
   recording::record record;
   for (lab::event_stream events{heard}; auto event = events.next();) {
     pieces.take(*event);
     while (auto piece = pieces.next()) {
       ++result.pieces;
-      if (piece->entered() < last_left) ++result.overlapping;
-      last_left = std::max(last_left, piece->left());
+      overlaps.take(*piece);
       *record.mutable_piece() = std::move(*piece);
       writer.add(record);
     }
   }
+  result.overlapping = overlaps.overlapping();
   result.not_recorded = pieces.not_recorded();
   result.never_returned = pieces.never_returned();
 }

@@ -20,13 +20,6 @@ xen::frame_owner owner_kind(const xen::page_info& pg) {
 
 bool is_table_in_use(const xen::page_info& pg) { return xen::table_level(pg.type_info) != 0 && pg.type_count() != 0; }
 
-/// As tools/capture_frames.h has it: of frames that no guest may reference only that they are none.
-xen::frame_record to_record(const xen::page_info& pg) {
-  const xen::frame_owner owner = owner_kind(pg);
-  if (owner == xen::frame_owner::nobody || owner == xen::frame_owner::invalid) return {owner, 0, 0, 0};
-  return {owner, pg.count_info, pg.type_info, is_table_in_use(pg) ? pg.aux : 0};
-}
-
 u64 uses_of(mfn_t mfn, const std::vector<recording::loaded_tables>& vcpus) {
   u64 uses = 0;
   for (const recording::loaded_tables& loaded : vcpus)
@@ -40,10 +33,9 @@ machine_state read_state(const lab::memory_image& xen, std::vector<recording::lo
   machine_state state;
   for (mfn_t mfn{0}; mfn.n < xen.frames(); mfn = mfn + 1) {
     const xen::page_info pg = xen.frame(mfn);
-    const xen::frame_record record = to_record(pg);
-    if (state.frames.empty() || state.frames.back().state != record) state.frames.push_back({0, record});
-    ++state.frames.back().length;
-    if (record.owner != xen::frame_owner::the_domain || !is_table_in_use(pg)) continue;
+    const xen::frame_owner owner = owner_kind(pg);
+    add_frame(state.frames, recorded_frame(owner, pg.count_info, pg.type_info, pg.aux));
+    if (owner != xen::frame_owner::the_domain || !is_table_in_use(pg)) continue;
     std::ranges::copy(xen.words(mfn), state.tables[mfn].begin());
     const u64 pins = (pg.type_info & xen::PGT_pinned) != 0 ? 1 : 0;
     if (const u64 uses = uses_of(mfn, vcpus); xen::table_level(pg.type_info) == 4 && pg.type_count() != pins + uses)

@@ -7,11 +7,9 @@ namespace pvmmu::tools {
 
 replay_order::replay_order(std::span<const recording::piece> pieces) : order_(pieces.size()) {
   std::iota(order_.begin(), order_.end(), u32{0});
-  u64 last_left = 0;
   for (const recording::piece& piece : pieces) {
     intervals_.push_back({piece.entered(), piece.left(), piece.vcpu()});
-    if (piece.entered() != 0 && piece.entered() < last_left) ++overlapping_;
-    last_left = std::max(last_left, piece.left());
+    overlaps_.take(piece);
   }
 }
 

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "proto/abi/types.h"
+#include "tools/overlap_counter.h"
 
 namespace pvmmu::tools {
 
@@ -24,7 +24,7 @@ class replay_order {
   /// Numbers of the pieces, from 0 on.
   std::span<const u32> pieces() const { return order_; }
   /// Pieces that were entered before an earlier one was left.
-  u64 overlapping() const { return overlapping_; }
+  u64 overlapping() const { return overlaps_.overlapping(); }
 
   /// Changes the order near the piece in place `at`. False: there is no other that the moments allow.
   bool propose(std::size_t at);
@@ -47,7 +47,7 @@ class replay_order {
 
   std::vector<interval> intervals_;
   std::vector<u32> order_;
-  u64 overlapping_ = 0;
+  overlap_counter overlaps_;
   std::vector<move> moves_;  ///< to try, for the piece in place at_
   std::size_t at_ = ~std::size_t{0};
   move last_{};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hypervisor-model/machine/page_info.h"
+
 namespace pvmmu::tools {
 namespace {
 
@@ -15,6 +17,17 @@ u64 machine_state::domain_frames() const {
   for (const frame_run& run : frames)
     if (run.state.owner == xen::frame_owner::the_domain) count += run.length;
   return count;
+}
+
+xen::frame_record recorded_frame(xen::frame_owner owner, u64 count_info, u64 type_info, u32 aux) {
+  if (owner == xen::frame_owner::nobody || owner == xen::frame_owner::invalid) return {owner, 0, 0, 0};
+  const bool is_table = xen::table_level(type_info) != 0 && (type_info & xen::PGT_count_mask) != 0;
+  return {owner, count_info, type_info, is_table ? aux : 0};
+}
+
+void add_frame(std::vector<frame_run>& runs, const xen::frame_record& frame) {
+  if (runs.empty() || runs.back().state != frame) runs.push_back({0, frame});
+  ++runs.back().length;
 }
 
 void add_snapshot(recording_writer& writer, const machine_state& state) {

@@ -21,6 +21,11 @@ struct machine_state {
   u64 domain_frames() const;
 };
 
+/// What is recorded of a frame: of those that no guest may reference only that they are none.
+xen::frame_record recorded_frame(xen::frame_owner owner, u64 count_info, u64 type_info, u32 aux);
+/// Adds the next frame.
+void add_frame(std::vector<frame_run>& runs, const xen::frame_record& frame);
+
 void add_snapshot(recording_writer& writer, const machine_state& state);
 
 }  // namespace pvmmu::tools

@@ -111,10 +111,7 @@ std::vector<whole_call> join_pieces(std::vector<recording::piece> pieces) {
     recording::piece whole = pieces[i];
     for (std::size_t last = i; tools::was_left(pieces[last]);) {
       std::size_t next = last + 1;
-      while (next < pieces.size() &&
-             (joined[next] || pieces[next].vcpu() != whole.vcpu() || !tools::continues(pieces[last], pieces[next]))) {
-        ++next;
-      }
+      while (next < pieces.size() && (joined[next] || !tools::continues(pieces[last], pieces[next]))) ++next;
       if (next == pieces.size()) break;  // the recording ended meanwhile
       append(whole, pieces[last], pieces[next]);
       joined[next] = true;
