@@ -8,7 +8,7 @@
 
 #include "proto/abi/hypercall.h"
 #include "tools/command.h"
-#include "tools/json_fields.h"
+#include "tools/report/json_fields.h"
 
 namespace pvmmu::tools {
 namespace {

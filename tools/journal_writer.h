@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "guest-pv/channel_client.h"
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

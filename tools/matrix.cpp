@@ -5,8 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <memory>
 
-#include "tools/call_sequence.h"
 #include "tools/command.h"
+#include "tools/report/call_sequence.h"
 #include "tools/runner.h"
 #include "tools/scenario_names.h"
 

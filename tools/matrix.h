@@ -9,7 +9,7 @@
 #include "guest-pv/kernel_profile.h"
 #include "tools/connection.h"
 #include "tools/progress.h"
-#include "tools/tally.h"
+#include "tools/report/tally.h"
 
 namespace pvmmu::tools {
 

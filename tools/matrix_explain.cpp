@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "tools/fold.h"
 #include "tools/matrix.h"
+#include "tools/report/fold.h"
 
 namespace pvmmu::tools {
 

@@ -5,9 +5,9 @@
 #include <iterator>
 #include <map>
 
-#include "tools/fold.h"
 #include "tools/matrix.h"
-#include "tools/paint.h"
+#include "tools/report/fold.h"
+#include "tools/report/paint.h"
 #include "tools/wrap.h"
 
 namespace pvmmu::tools {

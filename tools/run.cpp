@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "tools/command.h"
-#include "tools/report.h"
+#include "tools/report/report.h"
 #include "tools/runner.h"
 
 namespace pvmmu::tools {

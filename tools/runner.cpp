@@ -6,9 +6,9 @@
 #include "tools/kernel_steps.h"
 #include "tools/lab/program.h"
 #include "tools/raw_call.h"
+#include "tools/report/step_text.h"
 #include "tools/scenario_names.h"
 #include "tools/step_outcome.h"
-#include "tools/step_text.h"
 
 namespace pvmmu::tools {
 

@@ -6,8 +6,8 @@
 //   exit with 1 if j.count_findings() != 0
 
 #include "tools/connection.h"
-#include "tools/journal.h"
 #include "tools/progress.h"
+#include "tools/report/journal.h"
 #include "tools/running_domain.h"
 
 namespace pvmmu::tools {

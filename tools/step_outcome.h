@@ -6,8 +6,8 @@
 
 #include "guest-pv/guest_stopped.h"
 #include "proto/abi/frame_state.h"
-#include "tools/journal.h"
 #include "tools/raw_call.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "tools/report.h"
+#include "tools/report/report.h"
 #include "tools/runner.h"
 
 namespace pvmmu::tools {

@@ -1,4 +1,4 @@
-#include "tools/tally.h"
+#include "tools/report/tally.h"
 
 #include <algorithm>
 

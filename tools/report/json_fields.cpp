@@ -1,4 +1,4 @@
-#include "tools/json_fields.h"
+#include "tools/report/json_fields.h"
 
 #include <fmt/format.h>
 

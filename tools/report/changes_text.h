@@ -1,8 +1,8 @@
 #pragma once
 // What a set of events changed, frame by frame: first value and last, and between them only what fell below both.
 
-#include "tools/act_text.h"
-#include "tools/event_tree.h"
+#include "tools/report/act_text.h"
+#include "tools/report/event_tree.h"
 
 namespace pvmmu::tools {
 

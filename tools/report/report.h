@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 #include <string>
 
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "tools/fold.h"
+#include "tools/report/fold.h"
 
 namespace pvmmu::tools {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

@@ -11,7 +11,7 @@
 #include <map>
 #include <vector>
 
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

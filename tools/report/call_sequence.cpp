@@ -1,9 +1,9 @@
-#include "tools/call_sequence.h"
+#include "tools/report/call_sequence.h"
 
 #include <algorithm>
 
 #include "proto/abi/pte.h"
-#include "tools/act_text.h"
+#include "tools/report/act_text.h"
 
 namespace pvmmu::tools {
 

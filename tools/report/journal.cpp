@@ -1,4 +1,4 @@
-#include "tools/journal.h"
+#include "tools/report/journal.h"
 
 #include <algorithm>
 

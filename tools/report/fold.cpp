@@ -1,4 +1,4 @@
-#include "tools/fold.h"
+#include "tools/report/fold.h"
 
 #include <fmt/format.h>
 

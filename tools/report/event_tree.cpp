@@ -1,4 +1,4 @@
-#include "tools/event_tree.h"
+#include "tools/report/event_tree.h"
 
 namespace pvmmu::tools {
 

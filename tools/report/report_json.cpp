@@ -2,9 +2,9 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include "tools/act_text.h"
-#include "tools/report.h"
-#include "tools/tally.h"
+#include "tools/report/act_text.h"
+#include "tools/report/report.h"
+#include "tools/report/tally.h"
 
 namespace pvmmu::tools {
 

@@ -1,4 +1,4 @@
-#include "tools/changes_text.h"
+#include "tools/report/changes_text.h"
 
 #include <algorithm>
 #include <array>

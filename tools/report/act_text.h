@@ -9,8 +9,8 @@
 #include <map>
 #include <string>
 
-#include "tools/fold.h"
-#include "tools/journal.h"
+#include "tools/report/fold.h"
+#include "tools/report/journal.h"
 
 namespace pvmmu::tools {
 

@@ -1,4 +1,4 @@
-#include "tools/step_text.h"
+#include "tools/report/step_text.h"
 
 #include <fmt/format.h>
 

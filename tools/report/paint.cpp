@@ -1,4 +1,4 @@
-#include "tools/paint.h"
+#include "tools/report/paint.h"
 
 #include <fmt/format.h>
 

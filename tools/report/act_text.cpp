@@ -1,4 +1,4 @@
-#include "tools/act_text.h"
+#include "tools/report/act_text.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 
 #include "proto/abi/errno.h"
 #include "proto/abi/pte.h"
-#include "tools/changes_text.h"
 #include "tools/entry_flags.h"
+#include "tools/report/changes_text.h"
 
 namespace pvmmu::tools {
 

@@ -1,14 +1,14 @@
-#include "tools/report.h"
+#include "tools/report/report.h"
 
 #include <algorithm>
 
 #include "proto/abi/frame.h"
-#include "tools/act_text.h"
-#include "tools/changes_text.h"
-#include "tools/fold.h"
-#include "tools/paint.h"
-#include "tools/step_text.h"
-#include "tools/tally.h"
+#include "tools/report/act_text.h"
+#include "tools/report/changes_text.h"
+#include "tools/report/fold.h"
+#include "tools/report/paint.h"
+#include "tools/report/step_text.h"
+#include "tools/report/tally.h"
 
 namespace pvmmu::tools {
 
