@@ -2,10 +2,10 @@
 // A recording, step by step and back: the machine as it was behind each of its calls, and what each call did. It holds
 // for recordings of the real thing and of the model alike: the calls are made again in the model, and the model tells.
 //
-//   const auto t = timeline::open("x.rec", nullptr);
-//   t->go_to(51);                          // forward or back
-//   t->step().act.events                   // what the 51st call changed
-//   t->machine().page(mfn)                 // the state behind it
+//   auto t = timeline::open("x.rec", false);
+//   t.go_to(51);                           // forward or back
+//   t.step().act.events                    // what the 51st call changed
+//   t.machine().page(mfn)                  // the state behind it
 //
 // A step is a piece of the recording (proto/recording.proto) and has its number there, from 1 on; compare and replay
 // print the same numbers. Where calls of several vCPUs overlapped, steps are made in the order that comes out as
