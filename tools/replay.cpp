@@ -6,162 +6,103 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 
 #include "tools/command.h"
 #include "tools/progress.h"
-#include "tools/recording_file.h"
-#include "tools/replay_order.h"
-#include "tools/replayer.h"
+#include "tools/timeline/found_order.h"
+#include "tools/timeline/player.h"
 
 namespace pvmmu::tools {
 namespace {
 
 namespace json = boost::json;
 
-constexpr u64 min_machine_frames = 1024;
+constexpr std::size_t differences_kept = 20;  // of each kind
 
-/// Takes a recording's records in their order.
-class recording_walk {
+/// Counts what is played, and what of it is not as recorded.
+class judge {
  public:
-  recording_walk(const recording::header& header, replay_report& report, std::optional<replay_order>& order,
-                 bool shows_progress)
-      : machine_frames_(header.machine_frames()), report_(report), order_(order), shows_progress_(shows_progress) {
-    if (machine_frames_ < min_machine_frames || machine_frames_ > max_recorded_frames) {
-      throw std::invalid_argument(fmt::format("a machine of {} frames: {} to {} are expected", machine_frames_,
-                                              min_machine_frames, max_recorded_frames));
-    }
-    report_.guest = header.guest();
-    report_.hypervisor = header.hypervisor();
-  }
+  explicit judge(replay_report& report) : report_(report) {}
 
-  void take(recording::record&& record) {
-    switch (record.what_case()) {
-      case recording::record::kSnapshot: return take(record.snapshot());
-      case recording::record::kFrames: return take(record.frames());
-      case recording::record::kTable: return take(record.table());
-      case recording::record::kPiece: return take(std::move(*record.mutable_piece()));
-      default: throw std::invalid_argument("a snapshot, frames, a table or a piece is expected");
+  void take(const played_piece& played) {
+    report_.calls += 1 + played.multicall_entries;
+    report_.accessed_dirty_adopted += played.accessed_dirty_adopted;
+    bool is_answered = true;
+    for (const piece_difference& difference : differences_of(played)) {
+      const bool of_result = difference.is == piece_difference::kind::result;
+      is_answered = is_answered && !of_result;
+      differ(of_result ? replay_report::results : replay_report::table_entries, difference.text);
+    }
+    if (!played.rest) return;
+    if (played.truly_preempted) {
+      ++report_.true_preemptions;
+    } else if (is_answered) {
+      ++report_.continuations_predicted;
     }
   }
 
-  void finish() const {
-    if (stage_ != stage::after) throw std::invalid_argument("two snapshots are expected before the end");
-    check_frames();
+  void compare(xen::machine& m, const xen::domain& d, const machine_state& expected) {
+    mfn_t mfn{};
+    for (const frame_run& run : expected.frames)
+      for (const mfn_t end = mfn + run.length; mfn < end; ++mfn) compare(mfn, xen::state_of(m, d, mfn), run.state);
+    for (const auto& [table, words] : expected.tables) {
+      ++report_.tables_compared;
+      std::vector<other_entry> others;
+      add_other_entries(table, m.words(table), words.data(), others);
+      for (const other_entry& entry : others) differ(replay_report::table_entries, describe(entry, "at the end"));
+    }
   }
 
  private:
-  enum class stage { nothing, before, after };
+  void differ(replay_report::kind kind, const std::string& text) {
+    ++report_.differ[kind];
+    auto& kept = report_.first_differences[kind];
+    if (kept.size() < differences_kept) kept.push_back(text);
+  }
 
-  void take(const recording::snapshot& snapshot) {
-    if (stage_ == stage::after) throw std::invalid_argument("a third snapshot: two are expected");
-    if (stage_ == stage::nothing) {
-      stage_ = stage::before;
-      replayer_.emplace(machine_frames_,
-                        std::vector<recording::loaded_tables>(snapshot.vcpus().begin(), snapshot.vcpus().end()),
-                        report_);
+  void compare(mfn_t mfn, const xen::frame_record& found, const xen::frame_record& expected) {
+    if (found.owner == xen::frame_owner::nobody && expected.owner == xen::frame_owner::nobody) return;
+    ++report_.frames_compared;
+    if (found.owner == expected.owner && found.count_info == expected.count_info &&
+        found.type_info == expected.type_info) {
       return;
     }
-    check_frames();
-    replay_pieces();
-    stage_ = stage::after;
-    next_frame_ = {};
+    differ(replay_report::frames,
+           fmt::format("mfn {:#x}: count_info {:016x} type_info {:016x} owner {}, expected {:016x} {:016x} {}", mfn.n,
+                       found.count_info, found.type_info, static_cast<int>(found.owner), expected.count_info,
+                       expected.type_info, static_cast<int>(expected.owner)));
   }
 
-  void take(const recording::frame_runs& record) {
-    expect_state();
-    const auto runs = decode_frames(record);
-    if (!runs) throw std::invalid_argument(runs.error());
-    for (const frame_run& run : *runs) {
-      stage_ == stage::before ? replayer_->load(next_frame_, run) : replayer_->compare(next_frame_, run);
-      next_frame_ = next_frame_ + run.length;
-    }
-  }
-
-  void take(const recording::table& table) {
-    expect_state();
-    stage_ == stage::before ? replayer_->load(table) : replayer_->compare(table);
-  }
-
-  void take(recording::piece&& piece) {
-    if (stage_ != stage::before) throw std::invalid_argument("a piece is expected between the two snapshots only");
-    pieces_.push_back(std::move(piece));
-  }
-
-  void expect_state() const {
-    if (stage_ == stage::nothing) throw std::invalid_argument("a snapshot is expected before frames and tables");
-    if (stage_ == stage::before && !pieces_.empty())
-      throw std::invalid_argument("frames and tables are expected before the first piece");
-  }
-
-  void check_frames() const {
-    if (next_frame_.n == machine_frames_) return;
-    throw std::invalid_argument(
-        fmt::format("a snapshot of {} frames: all {} are expected", next_frame_.n, machine_frames_));
-  }
-
-  void replay_pieces() {
-    replayer_->start();
-    if (!order_) order_.emplace(pieces_);
-    report_.overlapping = order_->overlapping();
-    progress bar("replaying", pieces_.size(), shows_progress_);
-    for (std::size_t place = 0; place < pieces_.size(); ++place) {
-      replayer_->replay_piece(pieces_, order_->pieces(), place);
-      if (report_.differs_before_the_end() && !report_.first_difference) report_.first_difference = place;
-      bar.step();
-    }
-  }
-
-  u64 machine_frames_;
   replay_report& report_;
-  std::optional<replay_order>& order_;
-  bool shows_progress_;
-  stage stage_ = stage::nothing;
-  mfn_t next_frame_{};
-  std::optional<replayer> replayer_;
-  std::vector<recording::piece> pieces_;
 };
 
-}  // namespace
-
-namespace {
-
-/// Other orders of overlapping calls that are tried before a difference is believed.
-constexpr unsigned orders_tried = 200;
-
-/// One run, in `order`; in that of the entries where there is none yet.
-replay_report replay_in(std::optional<replay_order>& order, const std::string& recording_path, bool shows_progress) {
-  auto reader = recording_reader::open(recording_path);
-  if (!reader) throw input_error(reader.error());
+replay_report play(const recorded_run& run, bool shows_progress) {
   replay_report report;
-  try {
-    recording_walk walk(reader->header(), report, order, shows_progress);
-    for (;;) {
-      auto record = reader->next();
-      if (!record) throw input_error(record.error());
-      if (!*record) break;
-      walk.take(std::move(**record));
-    }
-    walk.finish();
-  } catch (const std::invalid_argument& e) {
-    throw input_error(reader->complaint(e.what()));
+  report.guest = run.header.guest();
+  report.hypervisor = run.header.hypervisor();
+  const replay_order order = find_order(run);
+  report.overlapping = order.overlapping();
+  player p(run);
+  judge j(report);
+  progress bar("replaying", run.pieces.size(), shows_progress);
+  for (std::size_t place = 0; place < run.pieces.size(); ++place) {
+    j.take(p.play(order.pieces(), place));
+    bar.step();
   }
+  j.compare(p.machine(), p.domain(), run.after);
   return report;
 }
 
 }  // namespace
 
 replay_report replay(const std::string& recording_path, bool shows_progress) {
-  std::optional<replay_order> order;
-  replay_report best = replay_in(order, recording_path, shows_progress);
-  for (unsigned i = 0; i < orders_tried && best.first_difference && order->propose(*best.first_difference); ++i) {
-    replay_report other = replay_in(order, recording_path, shows_progress);
-    const bool better = !other.first_difference || *other.first_difference > *best.first_difference;
-    order->keep(better);
-    if (better) best = std::move(other);
+  const recorded_run run = read_run(recording_path);
+  try {
+    return play(run, shows_progress);
+  } catch (const std::invalid_argument& e) {
+    throw input_error(recording_path + ": " + e.what());
   }
-  return best;
 }
 
 std::string replay_report::verdict() const {

@@ -7,10 +7,9 @@
 // compare-and-exchange says what an entry held, bits that it has beyond the model's are adopted first, and counted.
 //
 // Calls of several vCPUs that overlapped are replayed in the order of their entries, or in another that comes out as
-// recorded (replay_order.h).
+// recorded (timeline/replay_order.h).
 
 #include <array>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,10 +34,6 @@ struct replay_report {
   /// The first differences of each kind: where, what was expected, what came.
   std::array<std::vector<std::string>, kinds> first_differences;
 
-  /// The place, in the order of the replay, of the piece that first came out otherwise.
-  std::optional<std::size_t> first_difference;
-
-  bool differs_before_the_end() const { return differ[results] != 0 || differ[table_entries] != 0; }
   bool as_recorded() const { return differ == std::array<u64, kinds>{}; }
   /// "0 results differ, 0 frames differ, 0 table entries differ"
   std::string verdict() const;

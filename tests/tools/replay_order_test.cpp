@@ -1,6 +1,6 @@
 // Overlapping calls: the replay finds an order that comes out as recorded, and takes no order that cannot have been.
 
-#include "tools/replay_order.h"
+#include "tools/timeline/replay_order.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

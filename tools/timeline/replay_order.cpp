@@ -1,4 +1,4 @@
-#include "tools/replay_order.h"
+#include "tools/timeline/replay_order.h"
 
 #include <algorithm>
 #include <numeric>

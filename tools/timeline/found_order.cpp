@@ -1,0 +1,36 @@
+#include "tools/timeline/found_order.h"
+
+#include <optional>
+
+#include "tools/timeline/player.h"
+
+namespace pvmmu::tools {
+namespace {
+
+/// Other orders of overlapping calls that are tried before a difference is believed.
+constexpr unsigned orders_tried = 200;
+
+/// The place of the first piece that comes out otherwise.
+std::optional<std::size_t> first_difference(const recorded_run& run, std::span<const u32> order) {
+  player p(run);
+  for (std::size_t place = 0; place < order.size(); ++place)
+    if (!differences_of(p.play(order, place)).empty()) return place;
+  return std::nullopt;
+}
+
+}  // namespace
+
+replay_order find_order(const recorded_run& run) {
+  replay_order order(run.pieces);
+  if (order.overlapping() == 0) return order;
+  auto farthest = first_difference(run, order.pieces());
+  for (unsigned i = 0; i < orders_tried && farthest && order.propose(*farthest); ++i) {
+    const auto other = first_difference(run, order.pieces());
+    const bool better = !other || *other > *farthest;
+    order.keep(better);
+    if (better) farthest = other;
+  }
+  return order;
+}
+
+}  // namespace pvmmu::tools

@@ -1,0 +1,28 @@
+#pragma once
+// A whole recording in memory, checked as far as it can be without a machine: what it holds comes in its order, and no
+// frame lies beyond the machine.
+//
+//   const recorded_run run = read_run("x.rec");
+//   player p{run};                                    // player.h
+
+#include "recording.pb.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/snapshot_records.h"
+
+namespace pvmmu::tools {
+
+struct recorded_run {
+  recording::header header;
+  machine_state before;
+  std::vector<recording::piece> pieces;
+  machine_state after;
+};
+
+/// Throws `input_error` for a file that is damaged, or whose records make no recording.
+recorded_run read_run(const std::string& path);
+
+}  // namespace pvmmu::tools
