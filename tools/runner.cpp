@@ -278,8 +278,8 @@ class runner {
 
 }  // namespace
 
-journal run_scenario(const scenario_file& file, connection& server, progress* bar) {
-  return runner(file, server, {}, false).run(bar);
+journal run_scenario(const scenario_file& file, connection& server, const kernel_override& kernel, progress* bar) {
+  return runner(file, server, kernel, false).run(bar);
 }
 
 journal run_scenario_under(const scenario_file& file, connection& server, const kernel_override& kernel) {

@@ -14,7 +14,8 @@ namespace pvmmu::tools {
 
 /// Each step's expectations are judged as it ends. Throws `input_error` for a machine or domain that cannot be had, and
 /// guest::channel_error where the hypervisor's side is gone.
-journal run_scenario(const scenario_file& file, connection& server, progress* bar = nullptr);
+journal run_scenario(const scenario_file& file, connection& server, const kernel_override& kernel = {},
+                     progress* bar = nullptr);
 
 /// The same under another kernel: of what the scenario expects, only the memory's contents are judged.
 journal run_scenario_under(const scenario_file& file, connection& server, const kernel_override& kernel);

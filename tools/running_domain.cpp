@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "guest-pv/profile_items.h"
+
 namespace pvmmu::tools {
 
 namespace {
@@ -14,9 +16,22 @@ domain_config config_of(const scenario::domain& spec) {
   return config;
 }
 
-guest::kernel_config config_of(const scenario::kernel& spec, u32 vcpus, const kernel_override& override) {
+guest::kernel_profile profile_of(const scenario::kernel& spec, const kernel_override& override) {
+  guest::kernel_profile profile = override.profile ? *override.profile : *guest::find_kernel_profile(spec.profile());
+  const auto set = [&](const std::string& item) {
+    const auto done = guest::set_item(profile, item);
+    assert(done);
+  };
+  if (!override.profile)
+    for (const std::string& item : spec.item()) set(item);
+  for (const std::string& item : override.items) set(item);
+  return profile;
+}
+
+guest::kernel_config config_of(const scenario::kernel& spec, const guest::kernel_profile& profile, u32 vcpus,
+                               const kernel_override& override) {
   guest::kernel_config config;
-  config.profile = override.profile ? override.profile : guest::find_kernel_profile(spec.profile());
+  config.profile = &profile;
   if (spec.has_nr_cpus()) config.nr_cpus = spec.nr_cpus();
   if (override.nr_cpus != 0) config.nr_cpus = override.nr_cpus;
   if (spec.has_page_table_isolation()) config.page_table_isolation = spec.page_table_isolation();
@@ -41,7 +56,9 @@ running_domain::running_domain(guest::channel_client& client, journal_writer& wr
     bare_.emplace(client, *xen_, info_, config_.kernel_pages);
     return;
   }
-  kernel_ = std::make_unique<guest::kernel>(*xen_, info_, config_of(spec.kernel(), info_.vcpus, override));
+  profile_ = profile_of(spec.kernel(), override);
+  const auto config = config_of(spec.kernel(), profile_, info_.vcpus, override);
+  kernel_ = std::make_unique<guest::kernel>(*xen_, info_, config);
   xen_->follow_log([this] { return kernel_->messages(); });
   kernel_->boot();
 }
@@ -50,6 +67,8 @@ domain_log running_domain::description() const {
   domain_log log{.domid = info_.domid, .kind = config_.kind, .pages = info_.nr_pages, .vcpus = info_.vcpus};
   if (!kernel_) return log;
   log.kernel = kernel_->config().profile->name;
+  for (const auto& item : guest::different_items(profile_, *guest::find_kernel_profile(profile_.name)))
+    log.items.push_back({std::string(item.name), item.here, item.there});
   log.nr_cpus = kernel_->config().nr_cpus;
   log.split_ptlocks = kernel_->config().split_ptlocks();
   return log;

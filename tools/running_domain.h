@@ -15,10 +15,11 @@
 
 namespace pvmmu::tools {
 
-/// What `matrix` changes in every kernel of a scenario.
+/// What the command line changes in every kernel of a scenario.
 struct kernel_override {
-  const guest::kernel_profile* profile = nullptr;
-  u32 nr_cpus = 0;  ///< CONFIG_NR_CPUS; 0: as the scenario says
+  const guest::kernel_profile* profile = nullptr;  ///< in place of the scenario's, with its items
+  u32 nr_cpus = 0;                                 ///< CONFIG_NR_CPUS; 0: as the scenario says
+  std::vector<std::string> items{};                ///< NAME=VALUE, all known; they win over the scenario's
 };
 
 class running_domain {
@@ -57,6 +58,7 @@ class running_domain {
   guest::channel_client& client_;
   domain_config config_;
   start_info info_;
+  guest::kernel_profile profile_;  ///< of the kernel, items set
   std::unique_ptr<journalled_domain> xen_;
   std::unique_ptr<guest::kernel> kernel_;
   address_spaces spaces_;

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "guest-pv/kernel_profile.h"
+#include "guest-pv/profile_items.h"
 #include "proto/abi/frame.h"
 #include "tools/scenario_checker.h"
 #include "tools/scenario_names.h"
@@ -82,6 +82,9 @@ void scenario_checker::check_domain(const sc::domain& d) const {
   const sc::kernel& k = d.kernel();
   if (guest::find_kernel_profile(k.profile()) == nullptr)
     file_.fail(k, "profile", fmt::format("profile is \"{}\": expected one of {}", k.profile(), all_profile_names()));
+  guest::kernel_profile scratch;
+  for (int i = 0; i < k.item_size(); ++i)
+    if (const auto done = guest::set_item(scratch, k.item(i)); !done) file_.fail(k, "item", done.error(), i);
   if (k.has_nr_cpus()) in_range(k, "nr_cpus", k.nr_cpus(), 1, 8192);
 }
 

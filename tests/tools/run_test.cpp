@@ -253,6 +253,23 @@ TEST(run_scenario, refuses_a_domain_that_cannot_be_built) {
   }
 }
 
+// An item of the profile that is another is another in what happens, and the report says so; the command line has the
+// last word.
+TEST(run_scenario, runs_a_kernel_with_another_item) {
+  const std::string text =
+      "domain { kernel { profile: \"5.14\" item: \"alloc_ptpage_checks_pinned=true\" } } step { exec { mm: \"a\" } }\n"
+      "step { mmap { va: 0x40000000 bytes: 0x200000 } } step { touch { va: 0x40000000 bytes: 0x1000 } }\n"
+      "step { mremap { old_va: 0x40000000 bytes: 0x200000 new_va: 0x80000000 } }\n";
+  EXPECT_EQ(findings_of(run_text(text)), "");
+  EXPECT_THAT(text_report(run_text(text), false),
+              testing::HasSubstr("  but alloc_ptpage_checks_pinned=true, which is false in Linux 5.14\n"));
+  connection server("");
+  const journal j =
+      run_scenario(scenario_file::parse("f", text), server, {.items = {"alloc_ptpage_checks_pinned=false"}});
+  EXPECT_THAT(findings_of(j), testing::HasSubstr("1 of 2 multicall(s) failed"));
+  EXPECT_THAT(text_report(j, false), testing::Not(testing::HasSubstr("but alloc")));
+}
+
 // Several domains and vCPUs, each acting for itself; one maps a page of another through foreigndom.
 TEST(run_scenario, knows_domains_apart) {
   const journal j = run_text(

@@ -67,6 +67,13 @@ struct step_log {
   std::vector<finding> findings;
 };
 
+/// An item of a kernel's profile that is not as that kernel has it.
+struct changed_item {
+  std::string name;
+  std::string value;
+  std::string of_profile;
+};
+
 /// Who takes part, as reports introduce them.
 struct domain_log {
   domid_t domid = 0;
@@ -74,6 +81,7 @@ struct domain_log {
   u64 pages = 0;  ///< frames
   u32 vcpus = 1;
   std::string kernel{};  ///< profile; empty: none
+  std::vector<changed_item> items{};
   u32 nr_cpus = 0;
   bool split_ptlocks = false;
 };

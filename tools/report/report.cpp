@@ -31,7 +31,12 @@ text_block title_block(const journal& j) {
   lines.push_back({line_role::dim, 0,
                    fmt::format("Xen 4.17, {} build, {} of memory", j.machine.debug_build ? "debug" : "release",
                                bytes_text(j.machine.frames * PAGE_SIZE))});
-  for (const domain_log& d : j.domains) lines.push_back({line_role::dim, 0, domain_text(d)});
+  for (const domain_log& d : j.domains) {
+    lines.push_back({line_role::dim, 0, domain_text(d)});
+    for (const changed_item& i : d.items)
+      lines.push_back({line_role::message, indent,
+                       fmt::format("but {}={}, which is {} in Linux {}", i.name, i.value, i.of_profile, d.kernel)});
+  }
   return lines;
 }
 

@@ -237,14 +237,18 @@ json::object json_of(const step_log& s) {
 
 json::value json_report(const journal& j) {
   json::array domains, steps;
-  for (const auto& d : j.domains)
+  for (const auto& d : j.domains) {
+    json::object items;
+    for (const changed_item& i : d.items) items[i.name] = i.value;
     domains.push_back({{"domid", d.domid},
                        {"kind", d.kind == domain_kind::dom0 ? "dom0" : "domU"},
                        {"pages", d.pages},
                        {"vcpus", d.vcpus},
                        {"kernel", d.kernel},
+                       {"items", std::move(items)},
                        {"nr_cpus", d.nr_cpus},
                        {"split_ptlocks", d.split_ptlocks}});
+  }
   for (const auto& s : j.steps) steps.push_back(json_of(s));
   return {{"title", j.title},
           {"file", j.file},
