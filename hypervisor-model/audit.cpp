@@ -22,7 +22,6 @@ class auditor {
   void check_free_frames(const recount& seen);
   void check_dying(const domain& d);
   void check_xens_slots(mfn_t root);
-  bool is_xens_own(const page_info& pg) const;
   void walk_writable(mfn_t table, unsigned level);
   template <class... Args>
   void find(const char* invariant, mfn_t mfn, fmt::format_string<Args...> format, Args&&... args) {
@@ -48,14 +47,11 @@ void auditor::check_types(mfn_t mfn, const reference_sum& sum) {
     find(writable_table ? "I3" : "I2", mfn, "{} references as type {}, but the type is {:016x}", sum.typed[type], type,
          pg.type_info);
   }
-  u64 expected = sum.typed[own_type];
-  if (pg.type_info & PGT_pinned) ++expected;
-  if (pg.type_info & PGT_partial) ++expected;
-  if (is_xens_own(pg)) ++expected;
+  const u64 expected = sum.typed[own_type];
   if (pg.type_count() != expected) {
     find("I2", mfn, "type count {} but {} references, type {:016x}", pg.type_count(), expected, pg.type_info);
   }
-  if (pg.type_count() > 0 && own_type == 0 && !is_xens_own(pg)) {
+  if (pg.type_count() > 0 && own_type == 0 && !is_shared_by_xen(m_, mfn)) {
     find("I2", mfn, "type count {} without a type", pg.type_count());
   }
 }
@@ -113,12 +109,7 @@ void auditor::check_dying(const domain& d) {
 
 void auditor::check_frame(mfn_t mfn, const reference_sum& sum) {
   const page_info& pg = m_.page(mfn);
-  u64 expected = sum.general;
-  for (const bool held : {!is_free(pg.count_info) && (pg.count_info & PGC_allocated) != 0,
-                          (pg.type_info & PGT_pinned) != 0, (pg.type_info & PGT_partial) != 0}) {
-    if (held) ++expected;
-  }
-  if (pg.ref_count() != expected) find("I1", mfn, "count {} but {} references", pg.ref_count(), expected);
+  if (pg.ref_count() != sum.general) find("I1", mfn, "count {} but {} references", pg.ref_count(), sum.general);
   check_types(mfn, sum);
   check_table(mfn, sum);
   check_lifecycle(mfn, sum);
@@ -130,7 +121,7 @@ void auditor::check_free_frames(const recount& seen) {
   for (const auto& [mfn, sum] : seen.sums()) highest = std::max(highest, mfn.n);
   for (mfn_t mfn{0}; mfn.n < highest; ++mfn) {
     if (m_.mfn_valid(mfn) && m_.page(mfn).owner != m_.dom_io().owner() && !seen.sums().contains(mfn)) {
-      check_frame(mfn, {});
+      check_frame(mfn, seen.sum_of(mfn));
     }
   }
 }
@@ -145,11 +136,6 @@ void auditor::check_xens_slots(mfn_t root) {
     const bool right = slot == 258 ? present(entry) && pte_mfn(entry) == root : entry == expected || no_m2p;
     if (!right) find("I12", root, "Xen's slot {} is {:016x}", slot, entry);
   }
-}
-
-/// Frames that Xen shares with a guest keep one reference of Xen's own to their type.
-bool auditor::is_xens_own(const page_info& pg) const {
-  return (pg.count_info & PGC_xen_heap) != 0 || pg.owner == m_.dom_xen().owner();
 }
 
 /// Follows writable entries only: what it reaches, a guest can write to.
@@ -170,7 +156,7 @@ void auditor::walk_writable(mfn_t table, unsigned level) {
 
 std::vector<audit_finding> auditor::run() {
   const recount seen(m_, findings_);
-  for (const auto& [mfn, sum] : seen.sums()) check_frame(mfn, sum);
+  for (const auto& [mfn, others] : seen.sums()) check_frame(mfn, seen.sum_of(mfn));
   check_free_frames(seen);
   for (const auto& d : m_.domains()) {
     if (d->is_dying) check_dying(*d);

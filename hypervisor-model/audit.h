@@ -5,12 +5,12 @@
 //   I1  general count      check_frame: allocation, pin, partial, and what recount sums up: entries, vCPUs, GDTs, LDTs
 //   I2  type count         check_types, by the same sums
 //   I3  exclusivity        check_types: no writable entry to a table; walk_writable: none that a root leads to
-//   I4  partial state      check_table, and recount::read_table for the slot at which a partial table stopped
+//   I4  partial state      check_table, and visit_references for the slot at which a partial table stopped
 //   I5  pins               check_table; that they change by PIN, UNPIN and the end of a domain alone: transition_audit
-//   I6  validated entries  recount::read_table and what it calls; check_table: in use means validated or partial
+//   I6  validated entries  visit_references; check_table: in use means validated or partial
 //   I7  linear counts      check_table: entries out or in, never both
 //   I8  TLB                transition_audit
-//   I10 lifecycle          check_lifecycle, recount::list_pages, check_free_frames
+//   I10 lifecycle          check_lifecycle, visit_references, check_free_frames
 //   I11 teardown           check_lifecycle and check_dying: nothing is left but what others refer to
 //   I12 roots              check_xens_slots, run
 //   I13 failure            transition_audit

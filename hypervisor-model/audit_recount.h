@@ -1,15 +1,15 @@
 #pragma once
-// The references that memory itself shows: every table that holds its entries is read, and for each frame it is summed
-// up who refers to it, and as what. `audit` compares the sums with the frame table.
+// All references to each frame, summed up. `audit` compares the sums with the frame table.
 //
 //   recount seen(m, findings);
 //   for (const auto& [mfn, sum] : seen.sums()) …           // only frames that something refers to, or somebody owns
+//   seen.sum_of(mfn)                                        // the marks of its own record included
 
 #include <array>
 #include <unordered_map>
 #include <vector>
 
-#include "hypervisor-model/audit.h"
+#include "hypervisor-model/audit_references.h"
 
 namespace pvmmu::xen {
 
@@ -20,23 +20,26 @@ struct reference_sum {
   s32 linear_out = 0;          ///< its slots that hold a table of its own level
   s32 linear_in = 0;           ///< slots of such tables that hold it
   bool listed = false;         ///< it is on its owner's page list
+
+  void add(const holder& h) {
+    general += h.general;
+    if (h.typed) ++typed[h.type >> 61];
+  }
 };
 
-class recount {
+class recount : private reference_visitor {
  public:
   recount(machine& m, std::vector<audit_finding>& findings);
+  /// What others hold.
   const std::unordered_map<mfn_t, reference_sum>& sums() const { return sums_; }
+  /// … and what the frame's own record says: allocation, pin, partial, shared by Xen.
+  reference_sum sum_of(mfn_t mfn) const;
 
  private:
-  void list_pages(const domain& d);
-  void read_table(mfn_t table);
-  void read_l1_entry(mfn_t table, unsigned slot, pte_t entry);
-  void read_upper_entry(mfn_t table, unsigned level, unsigned slot, pte_t entry, bool general_only);
-  void read_vcpu(const vcpu& v);
-  void read_grants(const domain& d);
+  bool on_owned(mfn_t mfn) override { return !std::exchange(sums_[mfn].listed, true); }
+  void on_reference(mfn_t mfn, const holder& h) override;
+  void on_finding(audit_finding&& f) override { findings_.push_back(std::move(f)); }
   void check_pins(const domain& granter);
-  void hold(mfn_t mfn, u64 type);
-  void find(const char* invariant, mfn_t mfn, std::string text);
 
   machine& m_;
   std::vector<audit_finding>& findings_;

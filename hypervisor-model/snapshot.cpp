@@ -80,19 +80,15 @@ void load_roots(machine& m, vcpu& v, mfn_t kernel, mfn_t user) {
 
 namespace {
 
-/// The references that `mfn` must have at least, as a general and as a type count.
+/// The references that a frame must have at least, as a general and as a type count.
 std::optional<std::string> too_few_references(const page_info& pg, const reference_sum& seen) {
-  const u64 marks = ((pg.type_info & PGT_pinned) != 0 ? 1 : 0) + ((pg.type_info & PGT_partial) != 0 ? 1 : 0);
-  const u64 allocated = (pg.count_info & PGC_allocated) != 0 ? 1 : 0;
-  if (pg.ref_count() < seen.general + marks + allocated) {
-    return fmt::format("count_info {:#018x}, but {} references are there", pg.count_info,
-                       seen.general + marks + allocated);
-  }
+  if (pg.ref_count() < seen.general)
+    return fmt::format("count_info {:#018x}, but {} references are there", pg.count_info, seen.general);
   for (u64 type = 0; type < seen.typed.size(); ++type) {
     const u64 held = type == pg.type_info >> 61 ? pg.type_count() : 0;
-    const u64 needed = seen.typed[type] + (type == pg.type_info >> 61 ? marks : 0);
-    if (held < needed)
-      return fmt::format("type_info {:#018x}, but {} references as type {} are there", pg.type_info, needed, type);
+    if (held < seen.typed[type])
+      return fmt::format("type_info {:#018x}, but {} references as type {} are there", pg.type_info, seen.typed[type],
+                         type);
   }
   return std::nullopt;
 }
@@ -117,8 +113,9 @@ std::optional<std::string> impossible_state(const page_info& pg, const reference
 std::optional<std::string> find_contradiction(machine& m) {
   std::vector<audit_finding> findings;
   const recount seen(m, findings);
-  for (const auto& [mfn, sum] : seen.sums()) {
+  for (const auto& [mfn, others] : seen.sums()) {
     const page_info& pg = m.page(mfn);
+    const reference_sum sum = seen.sum_of(mfn);
     auto wrong = impossible_state(pg, sum);
     if (!wrong) wrong = too_few_references(pg, sum);
     if (wrong) findings.push_back({"", mfn, *wrong});
