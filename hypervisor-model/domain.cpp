@@ -12,11 +12,11 @@
 namespace pvmmu::xen {
 
 domain::domain(machine& machine_, domid_t domid_, domain_kind kind_)
-    : m(machine_),
+    : domain_state{.privileged = kind_ == domain_kind::dom0,
+                   .check_l1tf = kind_ == domain_kind::domU && domid_ < DOMID_FIRST_RESERVED},
+      m(machine_),
       domid(domid_),
-      kind(kind_),
-      privileged(kind_ == domain_kind::dom0),
-      check_l1tf(kind_ == domain_kind::domU && domid_ < DOMID_FIRST_RESERVED) {
+      kind(kind_) {
   perdomain_l4e = make_pte({first_perdomain_frame + domid_ % perdomain_frames}, PAGE_HYPERVISOR_RW);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// A domain and its vCPUs, as far as the MMU is concerned.
+// A domain and its vCPUs, as far as the MMU is concerned. What is plain state stands apart from what points somewhere:
+// a machine's image (machine_image.h) takes it as it is, so that a new field is in every image.
 
 #include <array>
 #include <memory>
@@ -19,9 +20,9 @@ inline constexpr unsigned perdomain_slot = 260;
 inline constexpr u64 first_perdomain_frame = 384;
 inline constexpr u64 perdomain_frames = 128;
 
-struct vcpu {
+/// What a vCPU is, but for what it points to.
+struct vcpu_state {
   vcpu_id_t id = 0;
-  domain* dom = nullptr;
 
   bool is_initialised = false;  ///< VCPUOP_initialise was done, or is not needed
   bool is_up = false;           ///< as VCPUOP_is_up tells: whoever makes its calls need not care
@@ -29,9 +30,6 @@ struct vcpu {
   mfn_t guest_table{};       ///< the kernel's L4; 0: none
   mfn_t guest_table_user{};  ///< user mode's L4; 0: none
 
-  // A table whose last reference is to be dropped before anything else happens (xen 4.17 mm.c:3166).
-  page_info* old_guest_table = nullptr;
-  page_info* old_guest_ptpg = nullptr;  ///< the table it was a linear entry of
   bool old_guest_table_partial = false;
 
   bool in_multicall = false;
@@ -48,25 +46,40 @@ struct vcpu {
   u32 maptrack_tail = MAPTRACK_TAIL;
 
   u32 tlbflush_time = 0;  ///< when this vCPU's processor last flushed, on the machine's flush clock
+  friend bool operator==(const vcpu_state&, const vcpu_state&) = default;
 };
 
-struct domain {
-  machine& m;
-  domid_t domid;
-  domain_kind kind;
-  bool privileged;  ///< dom0: control and hardware domain
+struct vcpu : vcpu_state {
+  domain* dom = nullptr;
+
+  // A table whose last reference is to be dropped before anything else happens (xen 4.17 mm.c:3166).
+  page_info* old_guest_table = nullptr;
+  page_info* old_guest_ptpg = nullptr;  ///< the table it was a linear entry of
+};
+
+/// What a domain is, but for its name, its vCPUs and the machine that it is in.
+struct domain_state {
+  bool privileged = false;  ///< dom0: control and hardware domain
   bool is_dying = false;
   bool crashed = false;
-  bool check_l1tf;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
+  bool check_l1tf =
+      false;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
   u64 vm_assist = 0;
   u64 tot_pages = 0;        ///< of its memory, without what Xen shares with it
   u64 max_pages = ~u32{0};  ///< what memory_op may raise tot_pages to; dom0 has no limit
   u32 page_list = 0;        ///< first frame of the list of all that it owns, 0: none
   u64 nr_l4_pages = 0;
-  pte_t perdomain_l4e = 0;            ///< what perdomain_slot of its L4s holds
-  std::vector<mfn_range> iomem_caps;  ///< MMIO that it may map
-  mfn_t shared_info{};                ///< shared with it by Xen; 0: none
-  grant_table grants;
+  pte_t perdomain_l4e = 0;              ///< what perdomain_slot of its L4s holds
+  std::vector<mfn_range> iomem_caps{};  ///< MMIO that it may map
+  mfn_t shared_info{};                  ///< shared with it by Xen; 0: none
+  grant_table grants{};
+  friend bool operator==(const domain_state&, const domain_state&) = default;
+};
+
+struct domain : domain_state {
+  machine& m;
+  domid_t domid;
+  domain_kind kind;
   std::vector<std::unique_ptr<vcpu>> vcpus;
 
   domain(machine& machine_, domid_t domid_, domain_kind kind_);

@@ -38,6 +38,7 @@ struct active_grant_entry {
   u32 pin = 0;        ///< 0: not mapped, and the rest means nothing
   domid_t domid = 0;  ///< who maps it
   mfn_t mfn{};
+  friend bool operator==(const active_grant_entry&, const active_grant_entry&) = default;
 };
 
 struct grant_mapping {
@@ -45,6 +46,7 @@ struct grant_mapping {
   u16 flags = 0;       ///< GNTMAP_*; 0: free
   domid_t domid = 0;   ///< whose grant
   vcpu_id_t vcpu = 0;  ///< on whose list the handle is when it is free
+  friend bool operator==(const grant_mapping&, const grant_mapping&) = default;
 };
 
 struct grant_table {
@@ -57,6 +59,7 @@ struct grant_table {
   u32 nr_entries() const {
     return static_cast<u32>(shared.size()) * (version == 1 ? grants_per_frame : grants_per_frame_v2);
   }
+  friend bool operator==(const grant_table&, const grant_table&) = default;
 };
 
 }  // namespace pvmmu::xen

@@ -15,10 +15,18 @@
 
 namespace pvmmu::xen {
 
+/// What the heap knows that is not in the frames' records.
+struct heap_state {
+  u64 next_unused = 0;  ///< frames from here on were never given back
+  u32 free_list = 0;    ///< frames given back, linked through `next` and `prev`
+  std::deque<mfn_t> offered{};
+  friend bool operator==(const heap_state&, const heap_state&) = default;
+};
+
 class heap {
  public:
   /// Frames below `first` are never handed out, but if they are offered.
-  heap(page_info* frames, u64 nr_frames, u64 first) : frames_(frames), nr_frames_(nr_frames), next_unused_(first) {}
+  heap(page_info* frames, u64 nr_frames, u64 first) : frames_(frames), nr_frames_(nr_frames), state_{first} {}
 
   /// Takes 2^order frames in a row, all below `limit`, and returns the first. Nothing: there are none, or the ones that
   /// were offered are not free. More than one frame come from memory that was never used.
@@ -27,13 +35,16 @@ class heap {
 
   /// Where the extents to take next begin, in this order; what was offered before is forgotten. What is no frame, as
   /// INVALID_MFN, makes an extent fail.
-  void offer(std::span<const mfn_t> firsts) { offered_.assign(firsts.begin(), firsts.end()); }
+  void offer(std::span<const mfn_t> firsts) { state_.offered.assign(firsts.begin(), firsts.end()); }
 
   /// Others use this frame, whether it was given back or never used; and whatever lies below it.
   void claim(mfn_t mfn);
 
+  const heap_state& save() const { return state_; }
+  void restore(const heap_state& s) { state_ = s; }
+
  private:
-  bool is_linked(u64 n) const { return frames_[n].prev != 0 || free_list_ == n; }
+  bool is_linked(u64 n) const { return frames_[n].prev != 0 || state_.free_list == n; }
   bool all_free(u64 first, u64 size) const;
   void unlink(u64 n);
   void unlink_all(u64 first, u64 size);
@@ -42,9 +53,7 @@ class heap {
 
   page_info* frames_;
   u64 nr_frames_;
-  u64 next_unused_;    ///< frames from here on were never given back
-  u32 free_list_ = 0;  ///< frames given back, linked through `next` and `prev`
-  std::deque<mfn_t> offered_;
+  heap_state state_;
 };
 
 }  // namespace pvmmu::xen

@@ -25,6 +25,7 @@ namespace pvmmu::xen {
 
 struct domain;
 struct vcpu;
+struct machine_image;
 
 /// The flags of Xen's own mappings (xen 4.17 asm/x86_64/page.h __PAGE_HYPERVISOR_RW).
 inline constexpr u64 PAGE_HYPERVISOR_RW = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
@@ -34,6 +35,7 @@ struct mfn_range {
   mfn_t first;
   mfn_t last;
   bool contains(mfn_t mfn) const { return first <= mfn && mfn <= last; }
+  friend bool operator==(const mfn_range&, const mfn_range&) = default;
 };
 
 /// Xen's own performance counters, by its own names, and the work behind them (entries, flushes).
@@ -51,6 +53,7 @@ struct counters {
   u64 entries_validated = 0;
   u64 entries_devalidated = 0;
   u64 flushes = 0;
+  friend bool operator==(const counters&, const counters&) = default;
 };
 
 /// Xen's hypercall_preempt_check(): whether something else wants the processor now.
@@ -199,6 +202,10 @@ class machine {
   std::vector<mfn_t> lost_references;
 
  private:
+  // All of a machine's state (machine_image.h).
+  friend machine_image save(const machine& m, const machine_image* like);
+  friend std::unique_ptr<machine> restore(const machine_image& image);
+
   void give_back(page_info& pg, bool scrub);
   bool somebody_maps_grants_of(const domain& granter) const;
   void print(const std::string& line);

@@ -31,7 +31,7 @@ const T& pick(choices& from, const std::array<T, n>& list) {
 }  // namespace
 
 random_guests::random_guests(choices& from, machine_config config, std::function<void()> after_piece)
-    : m(config), from_(from), after_piece_(std::move(after_piece)) {
+    : machine_(std::make_unique<machine>(config)), m(*machine_), from_(from), after_piece_(std::move(after_piece)) {
   start_domain(domain_kind::dom0);
   start_domain(domain_kind::domU);
 }

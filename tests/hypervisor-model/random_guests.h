@@ -12,6 +12,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -54,11 +55,24 @@ class random_guests {
   /// `after_piece`, if any, is called after every piece of a hypercall.
   explicit random_guests(choices& from, machine_config config = {.frames = 1024},
                          std::function<void()> after_piece = {});
+  /// The guests of `other`, on a machine that is as theirs.
+  random_guests(const random_guests& other, std::unique_ptr<machine> like_theirs, choices& from)
+      : machine_(std::move(like_theirs)),
+        m(*machine_),
+        domu(other.domu),
+        seen(other.seen),
+        last(other.last),
+        from_(from),
+        frames_(other.frames_) {}
 
   /// One call or access of one vCPU, or now and then the end of the domU and the start of another.
   void step();
 
-  machine m;
+ private:
+  std::unique_ptr<machine> machine_;
+
+ public:
+  machine& m;
   domid_t domu = 0;  ///< the other domain is dom0
   /// What the guests have seen: results, `done`, what accesses returned.
   std::vector<u64> seen;
