@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hypervisor-model/machine/page_info.h"
+#include "tools/report/table_levels.h"
 
 namespace pvmmu::tools {
 
@@ -37,24 +38,16 @@ void copy_results(const hypercall& from, hypercall& to) {
 
 void journal_writer::end(act a) {
   a.events = std::exchange(events_, {});
-  // A table may become one, or cease to be one, in the very call that writes its entries: what it was goes first.
-  if (a.is_call()) note_levels(a, a.call->call());
+  const auto type_info_of = [this](mfn_t mfn) {
+    const auto known = type_info_.find(mfn.n);
+    return known == type_info_.end() ? u64{0} : known->second;
+  };
+  // What a table was goes first.
+  if (a.is_call()) add_table_levels(a.call->call(), type_info_of, a.table_levels);
   learn_types(a.events);
-  if (a.is_call()) note_levels(a, a.call->call());
+  if (a.is_call()) add_table_levels(a.call->call(), type_info_of, a.table_levels);
   const bool speaks = a.is_call() || a.outcome.fault || a.crashed || !a.events.empty() || a.caller.empty();
   if (step_ != nullptr && speaks) step_->entries.emplace_back(std::move(a));
-}
-
-void journal_writer::note_levels(act& a, const hypercall& call) const {
-  if (const auto* update = std::get_if<mmu_update_call>(&call))
-    for (const mmu_update_t& u : update->ureqs.entries) {
-      const mfn_t table = maddr_to_mfn({u.ptr});
-      const auto known = type_info_.find(table.n);
-      const unsigned level = known == type_info_.end() ? 0 : xen::table_level(known->second);
-      if (level != 0) a.table_levels.emplace(table.n, level);
-    }
-  if (const auto* m = std::get_if<multicall_call>(&call))
-    for (const multicall_entry& entry : m->call_list) note_levels(a, entry.call);
 }
 
 void journal_writer::learn_types(const std::vector<owned_event>& events) {

@@ -41,7 +41,6 @@ class journal_writer final : public event_sink {
 
  private:
   step_log* step_ = nullptr;
-  void note_levels(act& a, const hypercall& call) const;
   void learn_types(const std::vector<owned_event>& events);
 
   std::vector<owned_event> events_;

@@ -81,7 +81,7 @@ replay_report play(const recorded_run& run, bool shows_progress) {
   replay_report report;
   report.guest = run.header.guest();
   report.hypervisor = run.header.hypervisor();
-  const replay_order order = find_order(run);
+  const replay_order order = find_order(run, shows_progress);
   report.overlapping = order.overlapping();
   player p(run);
   judge j(report);
@@ -90,7 +90,7 @@ replay_report play(const recorded_run& run, bool shows_progress) {
     j.take(p.play(order.pieces(), place));
     bar.step();
   }
-  j.compare(p.machine(), p.domain(), run.after);
+  j.compare(p.machine(), *p.machine().domains().front(), run.after);
   return report;
 }
 

@@ -1,7 +1,6 @@
 #include "tools/compare/describe.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "tools/compare/follow.h"
 #include "tools/compare/page_lives.h"
 #include "tools/entry_flags.h"
+#include "tools/recording_callers.h"
 
 namespace pvmmu::compare {
 namespace {
@@ -45,12 +45,6 @@ bool flushes_kernel_addresses(const recording::piece& piece, const operation& o)
   if (o.what != operation::kind::flush) return false;
   const auto is_for_all = [](const std::string& f) { return f == "do_flush_tlb_all" || f == "do_kernel_range_flush"; };
   return o.va >= PAGE_OFFSET || std::ranges::any_of(piece.callers(), is_for_all);
-}
-
-/// The innermost of the kernel's functions.
-std::string callers_of(const recording::piece& piece) {
-  const auto shown = std::min(piece.callers_size(), 4);
-  return fmt::to_string(fmt::join(piece.callers().begin(), piece.callers().begin() + shown, " < "));
 }
 
 class describer {
@@ -315,7 +309,7 @@ void describer::take(const whole_call& call) {
   const recording::piece& piece = call.piece;
   const bool multicall = piece.call().has_multicall();
   described_call words{
-      .number = call.number, .vcpu = piece.vcpu(), .caller = callers_of(piece), .multicall = multicall};
+      .number = call.number, .vcpu = piece.vcpu(), .caller = tools::callers_of(piece), .multicall = multicall};
   int last_entry = -1;
   const auto before_each = [&](int entry, const operation& o) {
     const std::string_view aside =

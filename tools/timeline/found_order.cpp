@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "tools/progress.h"
 #include "tools/timeline/player.h"
 
 namespace pvmmu::tools {
@@ -20,15 +21,17 @@ std::optional<std::size_t> first_difference(const recorded_run& run, std::span<c
 
 }  // namespace
 
-replay_order find_order(const recorded_run& run) {
+replay_order find_order(const recorded_run& run, bool shows_progress) {
   replay_order order(run.pieces);
   if (order.overlapping() == 0) return order;
+  progress bar("looking for the order of overlapping calls", orders_tried, shows_progress);
   auto farthest = first_difference(run, order.pieces());
   for (unsigned i = 0; i < orders_tried && farthest && order.propose(*farthest); ++i) {
     const auto other = first_difference(run, order.pieces());
     const bool better = !other || *other > *farthest;
     order.keep(better);
     if (better) farthest = other;
+    bar.step();
   }
   return order;
 }

@@ -8,6 +8,6 @@ namespace pvmmu::tools {
 
 /// Plays the recording, again and again where calls overlapped, and returns the order in which it came farthest without
 /// a difference. Throws std::invalid_argument for what cannot be played.
-replay_order find_order(const recorded_run& run);
+replay_order find_order(const recorded_run& run, bool shows_progress);
 
 }  // namespace pvmmu::tools

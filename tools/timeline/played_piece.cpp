@@ -94,17 +94,17 @@ class piece_comparison {
   void compare_write() {
     const u64 maddr = played_.asked->write().maddr();
     const u64 table = maddr_to_mfn({maddr}).n;
-    if (played_.fate == write_fate::no_l1) {
+    if (!played_.written) {
       return differ(
           fmt::format("piece {}: an emulated write to mfn {:#x}, which is no L1 of the domain", played_.number, table));
     }
-    const bool done = played_.fate == write_fate::done;
+    const bool done = played_.written->result == xen::ptwr_result::okay;
     const bool expected = played_.asked->outcome().result() == 0;
     if (done == expected) return;
     differ(
         fmt::format("piece {}: the emulated write to mfn {:#x} slot {} {}, expected that it {}; the entry held {:#x}",
                     played_.number, table, (maddr & PAGE_OFFSET_MASK) / sizeof(pte_t),
-                    done ? "was done" : "was refused", expected ? "is done" : "is refused", played_.old_entry));
+                    done ? "was done" : "was refused", expected ? "is done" : "is refused", played_.written->old));
   }
 
   const played_piece& played_;

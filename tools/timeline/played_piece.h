@@ -3,9 +3,11 @@
 
 #include "recording.pb.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "hypervisor-model/ro_page_fault.h"
 #include "proto/abi/pte.h"
 
 namespace pvmmu::tools {
@@ -17,9 +19,6 @@ struct other_entry {
   pte_t found = 0;
   pte_t expected = 0;
 };
-
-/// What became of a store that Xen emulated.
-enum class write_fate : u8 { done, refused, no_l1 };
 
 struct played_piece {
   u64 number = 0;                            ///< in the recording, from 1
@@ -36,9 +35,8 @@ struct played_piece {
   u64 multicall_entries = 0;     ///< that the model came to, without those left out
   bool truly_preempted = false;  ///< at the recording's word
 
-  // Of an emulated write.
-  write_fate fate = write_fate::done;
-  pte_t old_entry = 0;
+  /// Of an emulated write; nothing: what it writes to is no L1 of the domain.
+  std::optional<xen::ptwr_answer> written{};
 };
 
 /// One way in which the model is not as recorded.

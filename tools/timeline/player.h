@@ -7,6 +7,7 @@
 //   const played_piece played = p.play(order.pieces(), 0);    // the first piece in that order
 //   p.machine().page(mfn)                                     // the state behind it
 
+#include <memory>
 #include <span>
 
 #include "hypervisor-model/ro_page_fault.h"
@@ -31,8 +32,7 @@ class player : private entry_listener, private event_sink {
   /// behind it that goes on with it is looked for. Throws std::invalid_argument for what cannot be.
   played_piece play(std::span<const u32> order, std::size_t place);
 
-  xen::machine& machine() { return m_; }
-  const xen::domain& domain() const { return d_; }
+  xen::machine& machine() { return *m_; }
 
  private:
   void before_multicall_entry(u32 entry) override;
@@ -50,8 +50,7 @@ class player : private entry_listener, private event_sink {
   xen::vcpu& asking_vcpu() const;
 
   const recorded_run& run_;
-  xen::machine m_;
-  xen::domain& d_;
+  std::unique_ptr<xen::machine> m_;
   event_sink* sink_ = nullptr;
   recorded_preemption preemption_;
   decoded_call decoded_;

@@ -29,7 +29,8 @@ class run_builder {
       case recording::record::kFrames: return take(record.frames());
       case recording::record::kTable: return take(record.table());
       case recording::record::kPiece: return take(std::move(*record.mutable_piece()));
-      default: throw std::invalid_argument("a snapshot, frames, a table or a piece is expected");
+      case recording::record::kNote: return take(std::move(*record.mutable_note()));
+      default: throw std::invalid_argument("a snapshot, frames, a table, a piece or a note is expected");
     }
   }
 
@@ -78,6 +79,8 @@ class run_builder {
     check_complete();
     run_.pieces.push_back(std::move(piece));
   }
+
+  void take(recording::note&& note) { run_.notes[run_.pieces.size() + 1].push_back(std::move(note)); }
 
   void expect_state() const {
     if (state_ == nullptr) throw std::invalid_argument("a snapshot is expected before frames and tables");

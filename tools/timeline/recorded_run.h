@@ -7,6 +7,7 @@
 
 #include "recording.pb.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,9 @@ struct recorded_run {
   recording::header header;
   machine_state before;
   std::vector<recording::piece> pieces;
+  std::map<u64, std::vector<recording::note>> notes;  ///< by the number of the piece behind them
   machine_state after;
+  std::optional<std::string> torn;  ///< what the file's end lacks
 };
 
 /// Throws `input_error` for a file that is damaged, or whose records make no recording.

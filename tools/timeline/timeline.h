@@ -28,7 +28,7 @@ struct timeline_step {
   u64 number = 0;                          ///< 0: none was made yet
   recording::piece piece{};                ///< as it was recorded
   std::vector<recording::note> notes{};    ///< said before it
-  tools::act act{};                        ///< the call or access with the model's events
+  tools::act act{};                        ///< the call or access with the model's results and events
   std::vector<std::string> differences{};  ///< where the model's answer is not the recorded one
 };
 
@@ -45,11 +45,14 @@ class timeline {
   /// What the file's end lacks: "the last 37 bytes are no complete record"; nothing where it is whole.
   const std::optional<std::string>& torn() const;
 
-  /// Puts the machine behind step `number`, 0 … size(). 0: before the first.
+  /// Puts the machine behind step `number`, 0 … size(). 0: before the first. Throws input_error for a step that cannot
+  /// be made, as in a damaged file, and stands before the first.
   void go_to(u64 number);
   /// The step that is made behind `number`, and the one before it; 0: there is none.
   u64 next(u64 number) const;
   u64 previous(u64 number) const;
+  /// The step that is made last; 0: there is none. Where calls overlapped, it need not be size().
+  u64 last() const;
   /// The step that the machine stands behind.
   const timeline_step& step() const;
   /// To look at, not to change.
