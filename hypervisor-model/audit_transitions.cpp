@@ -42,8 +42,8 @@ bool may_change_entry(const machine& m, pte_t before, pte_t after) {
 
 }  // namespace
 
-transition_audit::transition_audit(machine& m) : m_(m) { m_.listen(this); }
-transition_audit::~transition_audit() { m_.listen(nullptr); }
+transition_audit::transition_audit(machine& m) : m_(m) { m_.overhear(this); }
+transition_audit::~transition_audit() { m_.overhear(nullptr); }
 
 void transition_audit::on_event(const event& e) {
   switch (e.kind) {

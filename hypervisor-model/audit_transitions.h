@@ -1,7 +1,7 @@
 #pragma once
 // What no single state shows, judged from one to the next: the second half of I5, I8 and I13 (audit.h lists them all).
 //
-//   transition_audit watching{m};         // listens to the machine until it ends
+//   transition_audit watching{m};         // overhears the machine until it ends
 //   …                                     // calls
 //   EXPECT_EQ(watching.findings(), …);    // what they broke
 //

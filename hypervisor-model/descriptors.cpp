@@ -1,6 +1,7 @@
 #include "hypervisor-model/descriptors.h"
 
 #include "hypervisor-model/page_type.h"
+#include "hypervisor-model/unsaid.h"
 
 namespace pvmmu::xen {
 namespace {
@@ -50,7 +51,10 @@ outcome validate_segdesc_page(machine& m, page_info& pg) {
   const mfn_t mfn = m.mfn_of(pg);
   for (unsigned i = 0; i < entries_per_table; ++i) {
     u64 desc = m.words(mfn)[i];
-    if (!check_descriptor(desc)) return refuse(xen_errno::einval);
+    if (!check_descriptor(desc)) {
+      unsaid::bad_descriptor(m, mfn, i, desc);
+      return refuse(xen_errno::einval);
+    }
     if (desc != m.words(mfn)[i]) m.write_pte(mfn, i, desc);
   }
   return {};
@@ -65,7 +69,10 @@ void destroy_gdt(machine& m, vcpu& v) {
 }
 
 outcome set_gdt(machine& m, vcpu& v, std::span<const u64> frames, u32 entries) {
-  if (entries > first_reserved_gdt_entry) return refuse(xen_errno::einval);
+  if (entries > first_reserved_gdt_entry) {
+    unsaid::gdt_too_long(m, entries);
+    return refuse(xen_errno::einval);
+  }
   const u32 nr_frames = nr_gdt_frames(entries);
   for (u32 i = 0; i < nr_frames; ++i) {
     if (get_segdesc_page(m, {frames[i]}, *v.dom)) continue;
@@ -79,8 +86,7 @@ outcome set_gdt(machine& m, vcpu& v, std::span<const u64> frames, u32 entries) {
 }
 
 long do_set_gdt(machine& m, vcpu& curr, const set_gdt_call& call) {
-  if (call.entries > first_reserved_gdt_entry) return to_result(xen_errno::einval);
-  const u32 nr_frames = nr_gdt_frames(call.entries);
+  const u32 nr_frames = call.entries > first_reserved_gdt_entry ? 0 : nr_gdt_frames(call.entries);
   if (nr_frames != 0 && (call.frame_list.null || call.frame_list.entries.size() < nr_frames)) {
     return to_result(xen_errno::efault);
   }
@@ -91,7 +97,10 @@ long do_set_gdt(machine& m, vcpu& curr, const set_gdt_call& call) {
 
 long do_update_descriptor(machine& m, vcpu& curr, const update_descriptor_call& call) {
   u64 desc = call.desc;
-  if (call.maddr % sizeof desc != 0 || !check_descriptor(desc)) return to_result(xen_errno::einval);
+  if (call.maddr % sizeof desc != 0 || !check_descriptor(desc)) {
+    unsaid::bad_descriptor_update(m, call.maddr, call.desc);
+    return to_result(xen_errno::einval);
+  }
   const mfn_t mfn = maddr_to_mfn({call.maddr});
   page_info* const pg = get_page_from_mfn(m, mfn, *curr.dom);
   if (!pg) return to_result(xen_errno::einval);

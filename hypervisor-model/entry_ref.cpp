@@ -6,6 +6,7 @@
 #include "hypervisor-model/linear_pt.h"
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/page_type.h"
+#include "hypervisor-model/unsaid.h"
 
 namespace pvmmu::xen {
 namespace {
@@ -19,15 +20,19 @@ constexpr mfn_t invalid_mfn_in_pte = pte_mfn(PTE_ADDR_MASK);
 /// MMIO: no references, but rights; and what is mapped write-back becomes uncached (xen 4.17 mm.c:885).
 std::expected<u64, xen_errno> map_mmio(machine& m, pte_t l1e, domain& l1e_owner, domain& pg_owner) {
   const mfn_t mfn = pte_mfn(l1e);
+  const auto refuse_no_frame = [&] {
+    unsaid::entry_of_all_ones(m, l1e);
+    return refuse(xen_errno::einval);
+  };
   domain& caller = *m.current->dom;
   domain& mmio_owner = &pg_owner == &m.dom_io() ? caller : pg_owner;
   if (!mmio_owner.iomem_access_permitted(mfn)) {
-    if (mfn == invalid_mfn_in_pte) return refuse(xen_errno::einval);
+    if (mfn == invalid_mfn_in_pte) return refuse_no_frame();
     messages::unprivileged_mmio(m, mmio_owner, mfn);
     return refuse(xen_errno::eperm);
   }
   if (&mmio_owner != &l1e_owner && !l1e_owner.iomem_access_permitted(mfn)) {
-    if (mfn == invalid_mfn_in_pte) return refuse(xen_errno::einval);
+    if (mfn == invalid_mfn_in_pte) return refuse_no_frame();
     messages::foreign_mmio(m, caller, mfn, mmio_owner, l1e_owner);
     return refuse(xen_errno::eperm);
   }

@@ -5,6 +5,7 @@
 
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/page_type.h"
+#include "hypervisor-model/unsaid.h"
 
 namespace pvmmu::xen {
 namespace {
@@ -25,15 +26,17 @@ bool inc_linear_uses(machine& m, page_info& table) {
 
 /// Counts both sides of the relation, or neither.
 bool link_linear(machine& m, page_info& table, page_info& target, u64 type) {
-  if (!inc_linear_entries(m, table)) return false;
-  if (!inc_linear_uses(m, target)) {
-    dec_linear_entries(m, table);
+  const bool has_entry = inc_linear_entries(m, table);
+  if (!has_entry || !inc_linear_uses(m, target)) {
+    if (has_entry) dec_linear_entries(m, table);
+    unsaid::linear_chain(m, table_level(type), m.mfn_of(table), m.mfn_of(target));
     return false;
   }
   const u64 x = target.type_info;
   if ((x & PGT_count_mask) == PGT_count_mask || (x & (PGT_type_mask | PGT_validated)) != (type | PGT_validated)) {
     dec_linear_uses(m, target);
     dec_linear_entries(m, table);
+    unsaid::linear_not_validated(m, table_level(type), m.mfn_of(target));
     return false;
   }
   m.set_type_info(target, x + 1);
@@ -50,7 +53,10 @@ bool get_linear_pagetable(machine& m, unsigned level, pte_t e, mfn_t table_mfn, 
   const mfn_t mfn = pte_mfn(e);
   if (mfn == table_mfn) return true;
   page_info& table = m.page(table_mfn);
-  if (table.owner != d.owner()) return false;
+  if (table.owner != d.owner()) {
+    unsaid::linear_of_other_owner(m, table_mfn);
+    return false;
+  }
   page_info* const target = get_page_from_mfn(m, mfn, d);
   if (!target) return false;
   if (link_linear(m, table, *target, table_type(level))) return true;

@@ -47,10 +47,10 @@ std::unique_ptr<domain> restored(machine& m, const domain_image& image) {
 machine_image save(const machine& m, const machine_image* like) {
   // Every member is named here, so that none is forgotten: does this not compile, then say in `machine_image` what the
   // new one holds, unless it is no state of the machine. The unnamed ones lead to what the others hold, or are the
-  // listener and the preemption.
+  // listeners and the preemption.
   const auto& [current, perfc, mmio_ro_ranges, xen_l4_slots, machphys_mfns, lost_references, config, frame_table, ram,
-               m2p, frames_of_table, words_of_ram, words_of_m2p, heap, tlbflush_clock, sink, preemption, domains,
-               dom_xen, dom_io] = m;
+               m2p, frames_of_table, words_of_ram, words_of_m2p, heap, tlbflush_clock, sink, listeners, reasons,
+               preemption, domains, dom_xen, dom_io] = m;
   machine_image image{.config = config,
                       .frame_table = save(frame_table, like ? &like->frame_table : nullptr),
                       .ram = save(ram, like ? &like->ram : nullptr),

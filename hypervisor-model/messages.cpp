@@ -7,6 +7,7 @@ constexpr std::string_view mm_c = "arch/x86/mm.c";
 constexpr std::string_view pv_mm_h = "arch/x86/pv/mm.h";
 constexpr std::string_view ro_page_fault_c = "arch/x86/pv/ro-page-fault.c";
 constexpr std::string_view page_alloc_c = "common/page_alloc.c";
+constexpr std::string_view shadow_h = "arch/x86/include/asm/shadow.h";
 constexpr std::string_view memory_c = "common/memory.c";
 constexpr std::string_view multicall_c = "common/multicall.c";
 
@@ -30,13 +31,14 @@ frame_text frame_of(const machine& m, const page_info& pg) {
 }  // namespace
 
 void get_page_failed(machine& m, const page_info& pg, const domain& d, const domain* owner) {
-  if (!m.listening()) return;
   m.gprintk("Error mfn {:05x}: rd={} od={} caf={:08x} taf={:016x}", m.mfn_of(pg).n, name(&d), name(owner),
             pg.count_info - (owner ? 1 : 0), pg.type_info);
+  m.unsaid({mm_c, 2561}, "mfn {:05x} of {} is not {}'s", m.mfn_of(pg).n, name(owner), name(&d));
 }
 
 void l1tf_crash(machine& m, const domain& d, unsigned level, pte_t e) {
   m.printk("d{} L1TF-vulnerable L{}e {:016x} - Crashing", d.domid, level, e);
+  m.unsaid({shadow_h, 216}, "L{} entry {:016x} of d{} is not present, but has an address", level, e, d.domid);
 }
 
 void bad_flags(machine& m, unsigned level, u64 flags, asked_by who) {
@@ -149,6 +151,7 @@ void multicall_reentry(machine& m) { m.gdprintk({multicall_c, 47}, "Multicall re
 
 void over_allocation(machine& m, const domain& d, u64 pages) {
   m.gprintk("Over-allocation for {}: {} > {}", name(&d), pages, d.max_pages);
+  m.unsaid({page_alloc_c, 2377}, "{} frames for {}, which may have {}", pages, name(&d), d.max_pages);
 }
 
 void could_not_increase(machine& m, const domain& d, u32 order, u64 done, u64 nr_extents) {

@@ -6,6 +6,7 @@
 #include "hypervisor-model/foreign.h"
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/mod_entry.h"
+#include "hypervisor-model/unsaid.h"
 
 namespace pvmmu::xen {
 namespace {
@@ -30,12 +31,18 @@ outcome update_typed(machine& m, const parties& p, mfn_t mfn, unsigned slot, pte
   const unsigned level = table_level(pg.type_info);
   if (level == 1) return mod_l1_entry(m, mfn, slot, val, ad, p.pt_owner, p.pg_owner);
   if (level != 0) {
-    if (&p.pg_owner != &p.pt_owner) return refuse(xen_errno::einval);
+    if (&p.pg_owner != &p.pt_owner) {
+      unsaid::foreign_upper_entry(m, level, mfn);
+      return refuse(xen_errno::einval);
+    }
     const outcome o = mod_upper_entry(m, level, mfn, slot, val, ad, p.pt_owner);
     if (o) flush_linear_pt = true;
     return o;
   }
-  if (!same_type(pg.type_info, PGT_writable_page)) return refuse(xen_errno::einval);
+  if (!same_type(pg.type_info, PGT_writable_page)) {
+    unsaid::neither_table_nor_writable(m, mfn);
+    return refuse(xen_errno::einval);
+  }
   ++m.perfc.writable_mmu_updates;
   m.write_pte(mfn, slot, val);
   return {};
@@ -117,7 +124,10 @@ std::expected<domain*, xen_errno> find_pt_owner(machine& m, vcpu& curr, u32 fore
   if (pt_dom == 0) return curr.dom;
   domain* const d = m.find_domain(static_cast<domid_t>(pt_dom - 1));
   if (!d) return refuse(xen_errno::esrch);
-  if (d->vcpus.empty()) return refuse(xen_errno::einval);
+  if (d->vcpus.empty()) {
+    unsaid::no_vcpu(m, *d);
+    return refuse(xen_errno::einval);
+  }
   return d;
 }
 

@@ -5,6 +5,7 @@
 #include "hypervisor-model/descriptors.h"
 #include "hypervisor-model/linear_pt.h"
 #include "hypervisor-model/messages.h"
+#include "hypervisor-model/unsaid.h"
 #include "hypervisor-model/validate.h"
 
 namespace pvmmu::xen {
@@ -37,7 +38,10 @@ bool get_page(machine& m, page_info& pg, const domain& d) {
 }
 
 page_info* get_page_from_mfn(machine& m, mfn_t mfn, const domain& d) {
-  if (!m.mfn_valid(mfn)) return nullptr;
+  if (!m.mfn_valid(mfn)) {
+    unsaid::no_memory(m, mfn);
+    return nullptr;
+  }
   page_info& pg = m.page(mfn);
   return get_page(m, pg, d) ? &pg : nullptr;
 }

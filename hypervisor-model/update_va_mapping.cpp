@@ -4,6 +4,7 @@
 #include "hypervisor-model/foreign.h"
 #include "hypervisor-model/mod_entry.h"
 #include "hypervisor-model/page_walk.h"
+#include "hypervisor-model/unsaid.h"
 #include "hypervisor-model/vcpumask.h"
 
 namespace pvmmu::xen {
@@ -12,15 +13,19 @@ namespace {
 /// Changes the entry of `va` in the L1 that the kernel's tables lead to.
 outcome update_entry_of(machine& m, vcpu& curr, u64 va, pte_t val, domain& pg_owner) {
   const auto l1 = map_guest_l1(m, curr.guest_table, va);
+  if (!l1) unsaid::no_l1(m, va);
   page_info* const pg = l1 ? get_page_from_mfn(m, *l1, *curr.dom) : nullptr;
   if (!pg) return refuse(xen_errno::einval);
   outcome o = refuse(xen_errno::einval);
+  bool is_l1 = false;
   if (page_lock(*pg)) {
-    if (same_type(pg->type_info, PGT_l1_page_table)) {
+    is_l1 = same_type(pg->type_info, PGT_l1_page_table);
+    if (is_l1) {
       o = mod_l1_entry(m, *l1, table_slot(va, 1), val, accessed_dirty::overwrite, *curr.dom, pg_owner);
     }
     page_unlock(*pg);
   }
+  if (!is_l1) unsaid::not_an_l1(m, *l1, va);
   put_page(m, *pg);
   return o;
 }

@@ -161,6 +161,10 @@ void machine::set_gpfn_from_mfn(mfn_t mfn, u64 pfn) {
 
 u64 machine::gpfn_from_mfn(mfn_t mfn) const { return mfn.n < config_.frames ? m2p_[mfn.n] : INVALID_PFN.n; }
 
+void machine::choose_sink() {
+  sink_ = !listeners_.first ? listeners_.second : !listeners_.second ? listeners_.first : &listeners_;
+}
+
 void machine::print(const std::string& line) {
   const std::string text = "(XEN) " + line;
   sink_->on_event({event_kind::message, 0, {}, 0, 0, text});

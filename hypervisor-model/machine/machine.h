@@ -69,6 +69,14 @@ struct message_site {
   unsigned line;
 };
 
+/// Hears why Xen refuses something, at the place in its source where it does. It says so itself in debug builds, or not
+/// at all; whoever listens changes neither what is printed nor what is done.
+class reason_listener {
+ public:
+  virtual ~reason_listener() = default;
+  virtual void on_reason(message_site site, const std::string& words) = 0;
+};
+
 class machine {
  public:
   /// Throws std::invalid_argument for a size outside 1024 … 2^28 frames, std::system_error without address space.
@@ -135,8 +143,17 @@ class machine {
   u64 gpfn_from_mfn(mfn_t mfn) const;
 
   // ---- events and messages
-  void listen(event_sink* sink) { sink_ = sink; }
+  void listen(event_sink* sink) {
+    listeners_.first = sink;
+    choose_sink();
+  }
+  /// A second listener, whoever the first one is or will be.
+  void overhear(event_sink* sink) {
+    listeners_.second = sink;
+    choose_sink();
+  }
   bool listening() const { return sink_ != nullptr; }
+  void tell_reasons_to(reason_listener* listener) { reasons_ = listener; }
   /// Fields one by one, so that nothing is put together where nobody listens.
   void notify(event_kind kind, u32 slot, mfn_t mfn, u64 old, u64 value) {
     if (sink_) [[unlikely]]
@@ -157,9 +174,17 @@ class machine {
   /// gdprintk: debug builds only, with file, line and vCPU in front.
   template <class... Args>
   void gdprintk(message_site site, fmt::format_string<Args...> format, Args&&... args) {
-    if (sink_ && config_.debug_build) [[unlikely]]
-      print(fmt::format("{}:{}:{} {}", site.file, site.line, current_name(),
-                        fmt::format(format, std::forward<Args>(args)...)));
+    if ((!sink_ || !config_.debug_build) && !reasons_) [[likely]]
+      return;
+    const std::string words = fmt::format(format, std::forward<Args>(args)...);
+    if (sink_ && config_.debug_build) print(fmt::format("{}:{}:{} {}", site.file, site.line, current_name(), words));
+    if (reasons_) reasons_->on_reason(site, words);
+  }
+  /// What no build of Xen prints.
+  template <class... Args>
+  void unsaid(message_site site, fmt::format_string<Args...> format, Args&&... args) {
+    if (reasons_) [[unlikely]]
+      reasons_->on_reason(site, fmt::format(format, std::forward<Args>(args)...));
   }
 
   // ---- domains
@@ -206,6 +231,16 @@ class machine {
   friend machine_image save(const machine& m, const machine_image* like);
   friend std::unique_ptr<machine> restore(const machine_image& image);
 
+  struct listener_pair : event_sink {
+    void on_event(const event& e) override {
+      first->on_event(e);
+      second->on_event(e);
+    }
+    event_sink* first = nullptr;
+    event_sink* second = nullptr;
+  };
+
+  void choose_sink();
   void give_back(page_info& pg, bool scrub);
   bool somebody_maps_grants_of(const domain& granter) const;
   void print(const std::string& line);
@@ -222,7 +257,9 @@ class machine {
   u64* m2p_;
   heap heap_;
   u32 tlbflush_clock_ = 1;
-  event_sink* sink_ = nullptr;
+  event_sink* sink_ = nullptr;  ///< one of the listeners, or both
+  listener_pair listeners_;
+  reason_listener* reasons_ = nullptr;
   preemption* preemption_ = nullptr;
   std::vector<std::unique_ptr<domain>> domains_;
   std::unique_ptr<domain> dom_xen_;
