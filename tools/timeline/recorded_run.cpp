@@ -30,6 +30,8 @@ class run_builder {
       case recording::record::kTable: return take(record.table());
       case recording::record::kPiece: return take(std::move(*record.mutable_piece()));
       case recording::record::kNote: return take(std::move(*record.mutable_note()));
+      case recording::record::kMachineImage:
+      case recording::record::kImagePages: return;  // who has made all pieces before it does without
       default: throw std::invalid_argument("a snapshot, frames, a table, a piece or a note is expected");
     }
   }
