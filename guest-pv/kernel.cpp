@@ -12,6 +12,7 @@
 #include "guest-pv/fault.h"
 #include "guest-pv/fork.h"
 #include "guest-pv/hand_made_calls.h"
+#include "guest-pv/kfence.h"
 #include "guest-pv/madvise.h"
 #include "guest-pv/mlock.h"
 #include "guest-pv/mmap.h"
@@ -186,6 +187,12 @@ mm_result<void> kernel::write(vcpu_id_t cpu, mm& mm, u64 va, u64 value) {
   return {};
 }
 
+// ---- the kernel's own memory
+
+void kernel::kfence_protect(vcpu_id_t cpu, pfn_t page) { kfence_protect_page(on(cpu), page, true); }
+
+void kernel::kfence_unprotect(vcpu_id_t cpu, pfn_t page) { kfence_protect_page(on(cpu), page, false); }
+
 // ---- suspend and resume
 
 void kernel::suspend(vcpu_id_t cpu) { on(cpu).pv->pre_suspend(); }
@@ -212,6 +219,8 @@ std::optional<mfn_t> kernel::frame_of(const mm& mm, u64 va) const {
 pfn_t kernel::alloc_page() { return state_->tables.alloc_zeroed_page(); }
 
 mfn_t kernel::pfn_to_mfn(pfn_t pfn) const { return state_->p2m.pfn_to_mfn(pfn); }
+
+std::optional<pfn_t> kernel::mfn_to_pfn(mfn_t mfn) const { return state_->p2m.mfn_to_pfn(mfn); }
 
 u64 kernel::direct_map_va(pfn_t pfn) { return va_of(pfn); }
 

@@ -128,6 +128,12 @@ class kernel {
   mm_result<u64> read(vcpu_id_t cpu, mm& mm, u64 va);
   mm_result<void> write(vcpu_id_t cpu, mm& mm, u64 va, u64 value);
 
+  // ---- the kernel's own memory
+
+  /// KFENCE takes a page of the direct map away, so that whoever touches it faults, or gives it back.
+  void kfence_protect(vcpu_id_t cpu, pfn_t page);
+  void kfence_unprotect(vcpu_id_t cpu, pfn_t page);
+
   // ---- suspend and resume of the whole domain, run by `cpu` with all others stopped
 
   void suspend(vcpu_id_t cpu);
@@ -143,6 +149,8 @@ class kernel {
   /// A zeroed frame of the kernel's heap, mapped writable in the direct map; for raw hypercalls.
   pfn_t alloc_page();
   mfn_t pfn_to_mfn(pfn_t pfn) const;
+  /// Nothing for frames of others.
+  std::optional<pfn_t> mfn_to_pfn(mfn_t mfn) const;
   /// The frame's address in the kernel's direct map.
   static u64 direct_map_va(pfn_t pfn);
 

@@ -16,6 +16,7 @@ constexpr kernel_profile linux_4_17{
     .mprotect_write_back = write_back::never,
     .mprotect_gathers = false,
     .saved_dirty = false,
+    .kfence_inverts = false,
 };
 
 constexpr kernel_profile linux_4_18 = [] {
@@ -77,6 +78,7 @@ constexpr kernel_profile linux_6_1 = [] {
   p.mprotect_write_back = write_back::dirty;
   p.moves_watched_tables = false;
   p.mprotect_gathers = true;
+  p.kfence_inverts = true;
   return p;
 }();
 

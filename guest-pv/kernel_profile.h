@@ -56,6 +56,7 @@ struct kernel_profile {
   bool mprotect_gathers = true;  ///< 5.19 (4a18419f71cd): flushes what changed at the end; before, each area as a whole
   bool userfaultfd_moves = false;  ///< 6.8 (adef440691ba): UFFDIO_MOVE
   bool saved_dirty = true;         ///< 6.6: an entry that is not writable keeps its dirty bit in a bit of its own
+  bool kfence_inverts = true;      ///< 6.19 (b505f1944535), and stable kernels: KFENCE's absent entries point nowhere
   bool guards_l1_pin = true;       ///< xen_pin_page pins an L1 only with split page-table locks
   bool guards_l1_unpin = true;     ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
 };

@@ -73,6 +73,7 @@ constexpr std::array items{
     item<&p::mprotect_gathers>("mprotect_gathers", "mprotect flushes what changed, once at the end"),
     item<&p::userfaultfd_moves>("userfaultfd_moves", "UFFDIO_MOVE exists"),
     item<&p::saved_dirty>("saved_dirty", "what is not writable keeps its dirty bit in another"),
+    item<&p::kfence_inverts>("kfence_inverts", "KFENCE inverts the frame number of an entry that it makes absent"),
     item<&p::guards_l1_pin>("guards_l1_pin", "pinning an mm pins L1s with split page-table locks only"),
     item<&p::guards_l1_unpin>("guards_l1_unpin", "L1s are unpinned with split page-table locks only"),
 };

@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "proto/abi/errno.h"
+#include "tools/kernel_memory_steps.h"
 #include "tools/kernel_steps.h"
 #include "tools/lab/program.h"
 #include "tools/raw_call.h"
@@ -153,6 +154,8 @@ class runner {
         access_step(step, d, outcome);
       else if (step.has_alloc_frame())
         alloc_frame_step(step, d);
+      else if (is_kernel_memory_step(step))
+        perform_kernel_memory_step(file_, step, *d.kernel(), resolver(step, d));
       else
         perform_kernel_step(step, *d.kernel(), d.spaces(), outcome);
     } catch (const guest::guest_stopped& e) {

@@ -6,6 +6,7 @@
 
 #include "guest-pv/profile_items.h"
 #include "proto/abi/frame.h"
+#include "tools/kernel_memory_steps.h"
 #include "tools/scenario_checker.h"
 #include "tools/scenario_names.h"
 
@@ -139,7 +140,7 @@ void scenario_checker::check_mm_step(const sc::step& s) {
       check_mm(s.fork(), s.fork().mm(), true);
       check_new_mm(s.fork(), "child", s.fork().child());
       break;
-    default: check_memory_step(s);
+    default: is_kernel_memory_step(s) ? check_kernel_memory_step(s) : check_memory_step(s);
   }
 }
 

@@ -47,6 +47,9 @@ class scenario_checker {
   template <class Regions>
   void check_two_regions(const Regions& r) const;
 
+  // scenario_check_kernel_memory.cpp: the kernel's own memory
+  void check_kernel_memory_step(const scenario::step& s) const;
+
   // scenario_check_exec.cpp: programs
   void check_exec(const scenario::exec& e);
   void check_image(const scenario::image& i) const;

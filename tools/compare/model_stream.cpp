@@ -5,6 +5,7 @@
 #include "guest-pv/guest_stopped.h"
 #include "tools/compare/recorded_machine.h"
 #include "tools/compare/taking_turns.h"
+#include "tools/kernel_memory_steps.h"
 #include "tools/kernel_steps.h"
 
 namespace pvmmu::compare {
@@ -17,7 +18,7 @@ bool touches_mark(const sc::step& step) {
 }
 
 bool is_a_kernels(const sc::step& step) {
-  return !step.has_hypercall() && !step.has_access() && !step.has_alloc_frame();
+  return !step.has_hypercall() && !step.has_access() && !step.has_alloc_frame() && !tools::is_kernel_memory_step(step);
 }
 
 /// The index of the first step that is run.

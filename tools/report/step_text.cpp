@@ -5,6 +5,7 @@
 #include <array>
 
 #include "proto/abi/frame.h"
+#include "tools/kernel_memory_steps.h"
 
 namespace pvmmu::tools {
 
@@ -81,6 +82,23 @@ std::string memory_text(const sc::step& s) {
   }
 }
 
+std::string frame_text(const sc::frame& f) {
+  switch (f.which_case()) {
+    case sc::frame::kName: return fmt::format("\"{}\"", f.name());
+    case sc::frame::kPfn: return fmt::format("pfn {:#x}", f.pfn());
+    case sc::frame::kMappedAt: return fmt::format("the frame at {:#x}", f.mapped_at());
+    default: return "a frame";
+  }
+}
+
+std::string kernel_memory_text(const sc::step& s) {
+  switch (s.action_case()) {
+    case sc::step::kKfenceProtect: return "kfence_protect " + frame_text(s.kfence_protect().frame());
+    case sc::step::kKfenceUnprotect: return "kfence_unprotect " + frame_text(s.kfence_unprotect().frame());
+    default: return {};
+  }
+}
+
 }  // namespace
 
 std::string bytes_text(u64 bytes) {
@@ -110,7 +128,7 @@ std::string action_text(const sc::step& s) {
     case sc::step::kHypercall: return call_text(s.hypercall());
     case sc::step::kAccess: return access_text(s.access());
     case sc::step::ACTION_NOT_SET: return "nothing";
-    default: return memory_text(s);
+    default: return is_kernel_memory_step(s) ? kernel_memory_text(s) : memory_text(s);
   }
 }
 
