@@ -83,14 +83,16 @@ replay_report play(const recorded_run& run, bool shows_progress) {
   report.hypervisor = run.header.hypervisor();
   const replay_order order = find_order(run, shows_progress);
   report.overlapping = order.overlapping();
-  player p(run);
+  player p(run.header, run.before);
   judge j(report);
   progress bar("replaying", run.pieces.size(), shows_progress);
   for (std::size_t place = 0; place < run.pieces.size(); ++place) {
-    j.take(p.play(order.pieces(), place));
+    const u32 index = order.pieces()[place];
+    const recording::piece* const rest = run.before ? rest_of(run.pieces, order.pieces(), place) : nullptr;
+    j.take(p.play(u64{index} + 1, run.pieces[index], rest));
     bar.step();
   }
-  j.compare(p.machine(), *p.machine().domains().front(), run.after);
+  if (run.after) j.compare(p.machine(), *p.machine().domains().front(), *run.after);
   return report;
 }
 

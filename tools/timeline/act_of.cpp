@@ -11,6 +11,7 @@ std::unique_ptr<decoded_call> call_with_results(const played_piece& played) {
   auto call = std::make_unique<decoded_call>();
   const auto decoded = call->decode(played.call);
   assert(decoded.has_value() && "it was decoded to be played");
+  if (played.crashed) return call;
   const auto applied = apply_outcome(played.found, call->call());
   assert(applied.has_value() && "the outcome is of this call");
   return call;
@@ -36,10 +37,14 @@ access_result outcome_of(const recording::emulated_write& write, const xen::ptwr
 act act_of(const played_piece& played) {
   const recording::piece& piece = *played.asked;
   act a{.domid = static_cast<domid_t>(piece.domid()), .vcpu = piece.vcpu(), .caller = callers_of(piece)};
-  if (piece.has_write()) {
+  a.crashed = played.crashed;
+  if (piece.has_access()) {
+    a.access = decode(piece.access()).value();
+    a.outcome = decode(played.accessed);
+  } else if (piece.has_write()) {
     a.access = request_of(piece.write());
     if (played.written) a.outcome = outcome_of(piece.write(), *played.written);
-  } else {
+  } else if (piece.has_call()) {
     a.call = call_with_results(played);
     a.result = played.found.result();
   }

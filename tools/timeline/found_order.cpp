@@ -13,9 +13,12 @@ constexpr unsigned orders_tried = 200;
 
 /// The place of the first piece that comes out otherwise.
 std::optional<std::size_t> first_difference(const recorded_run& run, std::span<const u32> order) {
-  player p(run);
-  for (std::size_t place = 0; place < order.size(); ++place)
-    if (!differences_of(p.play(order, place)).empty()) return place;
+  player p(run.header, run.before);
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    const played_piece played =
+        p.play(u64{order[place]} + 1, run.pieces[order[place]], rest_of(run.pieces, order, place));
+    if (!differences_of(played).empty()) return place;
+  }
   return std::nullopt;
 }
 

@@ -26,11 +26,11 @@ class piece_comparison {
   std::vector<piece_difference> compare() {
     for (const other_entry& entry : played_.other_entries)
       differ(describe(entry, fmt::format("before piece {}", played_.number)), piece_difference::kind::table_entry);
-    if (played_.asked->has_write()) {
-      compare_write();
-    } else {
-      compare_outcome();
-      if (played_.rest) compare_rest();
+    if (played_.crashed != played_.asked->crashed()) {
+      differ(fmt::format("piece {}: domain {} {}, expected that it {}", played_.number, played_.asked->domid(),
+                         played_.crashed ? "was crashed" : "goes on", played_.crashed ? "goes on" : "is crashed"));
+    } else if (!played_.crashed) {
+      compare_answer();
     }
     return std::move(differences_);
   }
@@ -38,6 +38,30 @@ class piece_comparison {
  private:
   void differ(std::string text, piece_difference::kind kind = piece_difference::kind::result) {
     differences_.push_back({kind, std::move(text)});
+  }
+
+  void compare_answer() {
+    using asked = recording::piece::AskedCase;
+    switch (played_.asked->asked_case()) {
+      case asked::kWrite: return compare_write();
+      case asked::kAccess: return compare("the access", played_.asked->accessed(), played_.accessed);
+      case asked::kCreateDomain:
+        if (played_.created == played_.asked->domid()) return;
+        return differ(fmt::format("piece {}: domain {} was built, expected {}", played_.number, played_.created,
+                                  played_.asked->domid()));
+      case asked::kCall: compare_outcome(); break;
+      default: return;
+    }
+    if (played_.rest) compare_rest();
+    // Of a real call not all is recorded that it writes.
+    if (played_.of_model && differences_.empty()) compare("the call", played_.expected, played_.found);
+  }
+
+  template <class Message>
+  void compare(std::string_view what, const Message& expected, const Message& found) {
+    if (MessageDifferencer::Equals(expected, found)) return;
+    differ(fmt::format("piece {}: {} came to {{ {} }}, expected {{ {} }}", played_.number, what,
+                       found.ShortDebugString(), expected.ShortDebugString()));
   }
 
   void compare_outcome() {

@@ -27,6 +27,9 @@ struct played_piece {
   std::vector<other_entry> other_entries{};  ///< of tables in use, before it or before an entry of its multicall
   u64 accessed_dirty_adopted = 0;            ///< entries whose A or D bit was taken from the recording
 
+  bool of_model = false;  ///< a whole call, not a piece of one
+  bool crashed = false;   ///< the domain runs no more
+
   // Of a call. Entries that a recording leaves out stand in `call` and `expected` with those that it has.
   wire::hypercall call{};
   wire::call_outcome expected{};
@@ -37,6 +40,8 @@ struct played_piece {
 
   /// Of an emulated write; nothing: what it writes to is no L1 of the domain.
   std::optional<xen::ptwr_answer> written{};
+  wire::access_reply accessed{};  ///< of an access
+  domid_t created = 0;            ///< of a domain that is built
 };
 
 /// One way in which the model is not as recorded.

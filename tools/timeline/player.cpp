@@ -6,30 +6,42 @@
 #include <stdexcept>
 #include <utility>
 
+#include "hypervisor-model/domain_builder.h"
+#include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
 #include "tools/left_calls.h"
 
 namespace pvmmu::tools {
 
-player::player(const recorded_run& run)
-    : run_(run),
-      m_(std::make_unique<xen::machine>(machine_config{.frames = run.header.machine_frames()})),
+player::player(const recording::header& header, const std::optional<machine_state>& before)
+    : of_model_(!before),
+      m_(std::make_unique<xen::machine>(
+          machine_config{.frames = header.machine_frames(), .debug_build = header.debug_build()})),
       preemption_(*this) {
-  load();
+  if (before) load(*before);
+  attach();
+}
+
+void player::attach() {
   m_->listen(this);
   m_->preempt_by(&preemption_);
 }
 
-void player::load() {
-  xen::domain& d = xen::load_domain(*m_, static_cast<u32>(run_.before.vcpus.size()));
+void player::restore(const xen::machine_image& image) {
+  m_ = xen::restore(image);
+  attach();
+}
+
+void player::load(const machine_state& before) {
+  xen::domain& d = xen::load_domain(*m_, static_cast<u32>(before.vcpus.size()));
   mfn_t first{};
-  for (const frame_run& run : run_.before.frames) {
+  for (const frame_run& run : before.frames) {
     xen::load_frames(*m_, d, first, run.length, run.state);
     first = first + run.length;
   }
-  for (const auto& [mfn, words] : run_.before.tables) xen::load_table(*m_, mfn, words);
+  for (const auto& [mfn, words] : before.tables) xen::load_table(*m_, mfn, words);
   for (std::size_t i = 0; i < d.vcpus.size(); ++i) {
-    const recording::loaded_tables& roots = run_.before.vcpus[i];
+    const recording::loaded_tables& roots = before.vcpus[i];
     xen::load_roots(*m_, *d.vcpus[i], {roots.kernel_mfn()}, {roots.user_mfn()});
   }
   if (const auto wrong = xen::find_contradiction(*m_))
@@ -42,26 +54,35 @@ mfn_t player::checked(u64 mfn) const {
   return {mfn};
 }
 
-xen::vcpu& player::asking_vcpu() const {
-  const recording::piece& piece = *played_.asked;
-  const xen::domain& d = *m_->domains().front();
-  if (piece.domid() == 0 && piece.vcpu() < d.vcpus.size()) return *d.vcpus[piece.vcpu()];
-  throw std::invalid_argument(fmt::format("piece {}: a call of domain {}, vCPU {}: dom0's first {} are expected",
-                                          played_.number, piece.domid(), piece.vcpu(), d.vcpus.size()));
+xen::domain& player::asking_domain() const {
+  const u32 number = played_.asked->domid();
+  const auto domid = decode_domid(number);
+  xen::domain* const d = domid ? m_->find_domain(*domid) : nullptr;
+  if (d) return *d;
+  throw std::invalid_argument(fmt::format("piece {}: of domain {}, which is not there", played_.number, number));
 }
 
-played_piece player::play(std::span<const u32> order, std::size_t place) {
-  played_ = {.number = u64{order[place]} + 1, .asked = &run_.pieces[order[place]]};
+xen::vcpu& player::asking_vcpu() const {
+  const xen::domain& d = asking_domain();
+  const u32 vcpu = played_.asked->vcpu();
+  if (vcpu < d.vcpus.size()) return *d.vcpus[vcpu];
+  throw std::invalid_argument(
+      fmt::format("piece {}: of vCPU {} of domain {}, which has {}", played_.number, vcpu, d.domid, d.vcpus.size()));
+}
+
+played_piece player::play(u64 number, const recording::piece& piece, const recording::piece* rest) {
+  played_ = {.number = number, .asked = &piece, .rest = rest, .of_model = of_model_};
   entries_before_ = 0;
+  preemption_.begin_piece(std::nullopt);
   take_contents(0);
-  if (played_.asked->has_write()) {
-    play_write();
-  } else if (played_.asked->has_call()) {
-    check_counts(*played_.asked);
-    find_rest(order.subspan(place + 1));
-    play_call();
-  } else {
-    throw std::invalid_argument(fmt::format("piece {} asks for nothing", played_.number));
+  using asked = recording::piece::AskedCase;
+  switch (piece.asked_case()) {
+    case asked::kCall: of_model_ ? play_whole_call() : play_call(); break;
+    case asked::kWrite: play_write(); break;
+    case asked::kAccess: play_access(); break;
+    case asked::kCreateDomain: create_domain(); break;
+    case asked::kDestroyDomain: destroy_domain(); break;
+    default: throw std::invalid_argument(fmt::format("piece {} asks for nothing", number));
   }
   return std::move(played_);
 }
@@ -72,17 +93,6 @@ void player::on_event(const event& e) {
 }
 
 // ---- calls
-
-void player::find_rest(std::span<const u32> behind) {
-  if (!was_left(*played_.asked)) return;
-  const auto goes_on = [this](u32 number) { return continues(*played_.asked, run_.pieces[number]); };
-  const auto later = std::ranges::find_if(behind, goes_on);
-  if (later != behind.end()) {
-    played_.rest = &run_.pieces[*later];
-  } else if (!played_.asked->call().has_memory_op()) {
-    throw std::invalid_argument(fmt::format("piece {} was left, and no later one goes on with it", played_.number));
-  }
-}
 
 void player::before_multicall_entry(u32 entry) {
   if (entry == 0 && entries_before_ != 0) return;  // taken up again
@@ -137,18 +147,60 @@ long player::run_call() {
   }
 }
 
+void player::decode_call() {
+  if (const auto decoded = decoded_.decode(played_.call); !decoded)
+    throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, decoded.error()));
+}
+
 void player::play_call() {
+  check_counts(*played_.asked);
   played_.call = played_.asked->call();
   played_.expected = played_.asked->outcome();
   const u32 missing = add_missing_entries(*played_.asked, played_.rest, played_.call, played_.expected);
-  if (const auto decoded = decoded_.decode(played_.call); !decoded)
-    throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, decoded.error()));
+  decode_call();
   offer_frames();
   const long result = run_call();
+  played_.crashed = asking_domain().crashed;
   played_.multicall_entries -= missing;
   decoded_.encode_outcome(result, played_.found);
   if (played_.rest) encode(decoded_.call(), played_.left_with);
 }
+
+/// As the server does it, continuations followed.
+void player::play_whole_call() {
+  played_.call = played_.asked->call();
+  played_.expected = played_.asked->outcome();
+  decode_call();
+  xen::vcpu& curr = asking_vcpu();
+  const long result = curr.dom->crashed ? 0 : xen::do_hypercall(*m_, curr, decoded_.call());
+  played_.crashed = curr.dom->crashed;
+  if (!played_.crashed) decoded_.encode_outcome(result, played_.found);
+  played_.multicall_entries = static_cast<u64>(played_.found.entries_size());
+}
+
+// ---- what the model alone does
+
+void player::play_access() {
+  const auto request = decode(played_.asked->access());
+  if (!request) throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, request.error()));
+  xen::vcpu& curr = asking_vcpu();
+  const access_result done = curr.dom->crashed ? access_result{} : xen::guest_access(*m_, curr, *request);
+  played_.crashed = curr.dom->crashed;
+  if (!played_.crashed) encode(done, played_.accessed);
+}
+
+/// Nobody hears how a domain is built: it is as if it had been there.
+void player::create_domain() {
+  const auto config = decode(played_.asked->create_domain());
+  if (!config) throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, config.error()));
+  m_->listen(nullptr);
+  const auto info = xen::build_domain(*m_, *config);
+  m_->listen(this);
+  if (!info) throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, info.error()));
+  played_.created = info->domid;
+}
+
+void player::destroy_domain() { m_->remove_domain(asking_domain().domid); }
 
 // ---- emulated writes
 
@@ -167,7 +219,7 @@ bool player::check_write(const recording::emulated_write& write, xen::ptwr_store
   const xen::page_info& pg = m_->page(table);
   store = {table, static_cast<unsigned>(write.maddr() & PAGE_OFFSET_MASK), bytes, write.value(), std::nullopt};
   if (write.has_expected()) store.expected = write.expected();
-  return pg.owner == m_->domains().front()->owner() && xen::table_level(pg.type_info) == 1 &&
+  return pg.owner == asking_domain().owner() && xen::table_level(pg.type_info) == 1 &&
          (pg.type_info & xen::PGT_validated) && pg.type_count() != 0;
 }
 
@@ -189,7 +241,6 @@ void player::play_write() {
   if (!check_write(played_.asked->write(), store)) return;
   if (store.expected) adopt_accessed_dirty(store);
   m_->current = &asking_vcpu();
-  preemption_.begin_piece(std::nullopt);
   played_.written = xen::ptwr_emulated_update(*m_, *m_->current, store);
 }
 

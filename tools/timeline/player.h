@@ -1,55 +1,66 @@
 #pragma once
-// Makes a recording's calls again in a machine of the model, one by one. It judges nothing: what is not as recorded is
+// Makes a recording's pieces again in a machine of the model, one by one. It judges nothing: what is not as recorded is
 // found in what it returns (played_piece.h) and in the machine.
 //
-//   player p{run};
-//   const replay_order order{run.pieces};
-//   const played_piece played = p.play(order.pieces(), 0);    // the first piece in that order
+//   player p{run.header, run.before};
+//   const played_piece played = p.play(1, run.pieces[0], rest_of(run.pieces, order.pieces(), 0));
 //   p.machine().page(mfn)                                     // the state behind it
+//
+// A recording of the real thing has the pieces of calls, which start from a snapshot. One of the model has whole calls,
+// and domains that are built.
 
 #include <memory>
-#include <span>
+#include <optional>
 
+#include "hypervisor-model/machine_image.h"
 #include "hypervisor-model/ro_page_fault.h"
 #include "proto/codec.h"
 #include "tools/replay_preemption.h"
+#include "tools/snapshot_records.h"
 #include "tools/timeline/played_piece.h"
-#include "tools/timeline/recorded_run.h"
 
 namespace pvmmu::tools {
 
 class player : private entry_listener, private event_sink {
  public:
-  /// The machine is as it was before the first piece. `run` must stay where it is. Throws std::invalid_argument for a
-  /// state that cannot be.
-  explicit player(const recorded_run& run);
+  /// The machine is as it was before the first piece; without a state there are no domains yet. Throws
+  /// std::invalid_argument for a state or a machine that cannot be.
+  player(const recording::header& header, const std::optional<machine_state>& before);
   player(const player&) = delete;
   player& operator=(const player&) = delete;
 
   /// `sink` hears what the machine does from now on.
   void listen(event_sink* sink) { sink_ = sink; }
-  /// Makes the piece in place `place` of `order`, which has numbers of pieces from 0 on. Where it was left, the one
-  /// behind it that goes on with it is looked for. Throws std::invalid_argument for what cannot be.
-  played_piece play(std::span<const u32> order, std::size_t place);
+  /// Makes a piece, and `rest` tells what it was left with; nullptr: it came to its end. Both must outlive what is
+  /// returned. Throws std::invalid_argument for what cannot be.
+  played_piece play(u64 number, const recording::piece& piece, const recording::piece* rest);
 
   xen::machine& machine() { return *m_; }
+  /// Puts the machine where it was when the image was made of it.
+  void restore(const xen::machine_image& image);
 
  private:
   void before_multicall_entry(u32 entry) override;
   void on_event(const event& e) override;
-  void load();
+  void load(const machine_state& before);
+  void attach();
   void take_contents(u32 entry);
   void play_write();
   void play_call();
-  void find_rest(std::span<const u32> behind);
+  void play_whole_call();
+  void play_access();
+  void create_domain();
+  void destroy_domain();
+  void decode_call();
   void offer_frames();
   long run_call();
   bool check_write(const recording::emulated_write& write, xen::ptwr_store& store);
   void adopt_accessed_dirty(const xen::ptwr_store& store);
   mfn_t checked(u64 mfn) const;
+  xen::domain& asking_domain() const;
   xen::vcpu& asking_vcpu() const;
 
-  const recorded_run& run_;
+  bool of_model_;
   std::unique_ptr<xen::machine> m_;
   event_sink* sink_ = nullptr;
   recorded_preemption preemption_;

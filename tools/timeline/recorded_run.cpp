@@ -11,15 +11,18 @@ namespace pvmmu::tools {
 namespace {
 
 constexpr u64 min_machine_frames = 1024;
+constexpr u64 max_machine_frames = u64{1} << 28;
 
 /// Takes a recording's records in their order.
 class run_builder {
  public:
   explicit run_builder(const recording::header& header) {
     run_.header = header;
-    if (frames() < min_machine_frames || frames() > max_recorded_frames) {
-      throw std::invalid_argument(fmt::format("a machine of {} frames: {} to {} are expected", frames(),
-                                              min_machine_frames, max_recorded_frames));
+    // A snapshot costs work for each frame.
+    const u64 most = header.real() ? max_recorded_frames : max_machine_frames;
+    if (frames() < min_machine_frames || frames() > most) {
+      throw std::invalid_argument(
+          fmt::format("a machine of {} frames: {} to {} are expected", frames(), min_machine_frames, most));
     }
   }
 
@@ -37,8 +40,10 @@ class run_builder {
   }
 
   recorded_run finish() {
-    if (state_ != &run_.after) throw std::invalid_argument("two snapshots are expected before the end");
-    check_complete();
+    if (run_.header.real()) {
+      if (!run_.after) throw std::invalid_argument("two snapshots are expected before the end");
+      check_complete();
+    }
     return std::move(run_);
   }
 
@@ -46,12 +51,13 @@ class run_builder {
   u64 frames() const { return run_.header.machine_frames(); }
 
   void take(const recording::snapshot& snapshot) {
-    if (state_ == &run_.after) throw std::invalid_argument("a third snapshot: two are expected");
+    if (!run_.header.real()) throw std::invalid_argument("a snapshot: a recording of the model has none");
+    if (run_.after) throw std::invalid_argument("a third snapshot: two are expected");
     if (state_ != nullptr) check_complete();
-    state_ = state_ == nullptr ? &run_.before : &run_.after;
+    state_ = &(run_.before ? run_.after : run_.before).emplace();
     frames_seen_ = 0;
     state_->vcpus.assign(snapshot.vcpus().begin(), snapshot.vcpus().end());
-    if (state_ == &run_.before) check_vcpus();
+    if (!run_.after) check_vcpus();
   }
 
   void take(const recording::frame_runs& record) {
@@ -77,8 +83,10 @@ class run_builder {
   }
 
   void take(recording::piece&& piece) {
-    if (state_ != &run_.before) throw std::invalid_argument("a piece is expected between the two snapshots only");
-    check_complete();
+    if (run_.header.real()) {
+      if (!run_.before || run_.after) throw std::invalid_argument("a piece is expected between the two snapshots only");
+      check_complete();
+    }
     run_.pieces.push_back(std::move(piece));
   }
 
@@ -86,13 +94,13 @@ class run_builder {
 
   void expect_state() const {
     if (state_ == nullptr) throw std::invalid_argument("a snapshot is expected before frames and tables");
-    if (state_ == &run_.before && !run_.pieces.empty())
+    if (!run_.after && !run_.pieces.empty())
       throw std::invalid_argument("frames and tables are expected before the first piece");
   }
 
   /// What they run on at the end is not always recorded.
   void check_vcpus() const {
-    const auto& vcpus = run_.before.vcpus;
+    const auto& vcpus = run_.before->vcpus;
     if (vcpus.empty() || vcpus.size() > max_vcpus_per_domain)
       throw std::invalid_argument(fmt::format("{} vCPUs: 1 to {} are expected", vcpus.size(), max_vcpus_per_domain));
     for (const recording::loaded_tables& roots : vcpus) {

@@ -3,7 +3,7 @@
 // frame lies beyond the machine.
 //
 //   const recorded_run run = read_run("x.rec");
-//   player p{run};                                    // player.h
+//   player p{run.header, run.before};                 // player.h
 
 #include "recording.pb.h"
 
@@ -18,11 +18,11 @@ namespace pvmmu::tools {
 
 struct recorded_run {
   recording::header header;
-  machine_state before;
+  std::optional<machine_state> before;  ///< of the real thing; a recording of the model begins with nothing
   std::vector<recording::piece> pieces;
   std::map<u64, std::vector<recording::note>> notes;  ///< by the number of the piece behind them
-  machine_state after;
-  std::optional<std::string> torn;  ///< what the file's end lacks
+  std::optional<machine_state> after;                 ///< nothing: not recorded
+  std::optional<std::string> torn;                    ///< what the file's end lacks
 };
 
 /// Throws `input_error` for a file that is damaged, or whose records make no recording.

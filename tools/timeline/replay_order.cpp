@@ -1,7 +1,12 @@
 #include "tools/timeline/replay_order.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
+
+#include "tools/left_calls.h"
 
 namespace pvmmu::tools {
 
@@ -60,6 +65,18 @@ void replay_order::keep(bool better) {
   } else {
     apply({last_.to, last_.from});
   }
+}
+
+const recording::piece* rest_of(std::span<const recording::piece> pieces, std::span<const u32> order,
+                                std::size_t place) {
+  const recording::piece& piece = pieces[order[place]];
+  check_counts(piece);
+  if (!was_left(piece)) return nullptr;
+  const auto behind = order.subspan(place + 1);
+  const auto later = std::ranges::find_if(behind, [&](u32 number) { return continues(piece, pieces[number]); });
+  if (later != behind.end()) return &pieces[*later];
+  if (piece.call().has_memory_op()) return nullptr;  // it had done so many extents
+  throw std::invalid_argument(fmt::format("piece {} was left, and no later one goes on with it", order[place] + 1));
 }
 
 }  // namespace pvmmu::tools

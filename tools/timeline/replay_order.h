@@ -53,4 +53,10 @@ class replay_order {
   move last_{};
 };
 
+/// The piece that goes on with the one in place `place` of `order`, where that one was left; nullptr: it came to its
+/// end. Throws std::invalid_argument where there must be one and is none, and for a piece whose lists do not fit its
+/// counts.
+const recording::piece* rest_of(std::span<const recording::piece> pieces, std::span<const u32> order,
+                                std::size_t place);
+
 }  // namespace pvmmu::tools

@@ -8,6 +8,7 @@
 #include "tools/report/table_levels.h"
 #include "tools/timeline/act_of.h"
 #include "tools/timeline/found_order.h"
+#include "tools/timeline/kept_images.h"
 #include "tools/timeline/player.h"
 
 namespace pvmmu::tools {
@@ -22,13 +23,36 @@ struct timeline::state : private event_sink {
   void begin() {
     step = {};
     made = 0;
-    p = std::make_unique<player>(run);
+    p = std::make_unique<player>(run.header, run.before);
   }
 
   void make_until(std::size_t end) {
-    if (end < made) begin();
-    while (made + 1 < end) p->play(order.pieces(), made++);
-    if (made < end) make_step();
+    if (end == made) return;
+    go_near(end);
+    while (made + 1 < end) {
+      play_next();
+      if (images.wants(made, end)) images.keep(made, p->machine());
+    }
+    if (end == 0) return;
+    make_step();
+    if (images.wants(made, places.size())) images.keep(made, p->machine());
+  }
+
+  /// Goes on from where the machine stands, or from an image that is nearer, to make the steps up to `end`.
+  void go_near(std::size_t end) {
+    if (end == 0) return begin();
+    const auto* const from = images.nearest(end - 1);
+    if (made < end && (!from || from->first <= made)) return;
+    if (!from) return begin();
+    p->restore(from->second);
+    made = from->first;
+  }
+
+  played_piece play_next() {
+    const u32 index = order.pieces()[made];
+    const recording::piece* const rest = run.before ? rest_of(run.pieces, order.pieces(), made) : nullptr;
+    ++made;
+    return p->play(u64{index} + 1, run.pieces[index], rest);
   }
 
   /// Makes the next piece and takes down what it does.
@@ -43,7 +67,7 @@ struct timeline::state : private event_sink {
     if (piece.has_call() && call.decode(piece.call())) add_table_levels(call.call(), type_info_of, levels);
     events.clear();
     p->listen(this);
-    const played_piece played = p->play(order.pieces(), made++);
+    const played_piece played = play_next();
     p->listen(nullptr);
     step = {.number = number, .piece = piece, .act = act_of(played)};
     if (const auto notes = run.notes.find(number); notes != run.notes.end()) step.notes = notes->second;
@@ -63,6 +87,7 @@ struct timeline::state : private event_sink {
   std::vector<std::size_t> places;  ///< of each piece, in the order
   std::unique_ptr<player> p;
   std::size_t made = 0;  ///< pieces
+  kept_images images;
   timeline_step step;
   std::vector<owned_event> events;
 };

@@ -55,7 +55,7 @@ class timeline {
   u64 last() const;
   /// The step that the machine stands behind.
   const timeline_step& step() const;
-  /// To look at, not to change.
+  /// To look at, not to change; until the next go_to.
   xen::machine& machine();
 
  private:

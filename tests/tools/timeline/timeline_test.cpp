@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <numeric>
 #include <random>
 
-#include "hypervisor-model/domain.h"
+#include "hypervisor-model/domain_builder.h"
+#include "hypervisor-model/guest_access.h"
+#include "hypervisor-model/hypercall.h"
 #include "tests/tools/recordings.h"
 #include "tools/command.h"
 
@@ -19,7 +22,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 class checksum {
  public:
@@ -165,6 +167,165 @@ TEST(timeline_step, tells_what_differs) {
   EXPECT_THAT(t.step().differences, ElementsAre(HasSubstr("mmu_update returned 0, expected -22 (-EINVAL)")));
   t.go_to(number - 1);
   EXPECT_THAT(t.step().differences, IsEmpty());
+}
+
+// ---- recordings of the model
+
+/// A machine on which things are done, and the recording of it.
+class model_recording {
+ public:
+  model_recording() : m({.frames = 1 << 14, .debug_build = true}) {
+    recording::header& header = *records.emplace_back().mutable_header();
+    header.set_format_version(recording_format_version);
+    header.set_machine_frames(m.config().frames);
+    header.set_debug_build(true);
+  }
+
+  start_info create_domain() {
+    const domain_config config{.pages = 2048, .kernel_pages = 16};
+    recording::piece& piece = *records.emplace_back().mutable_piece();
+    encode(config, *piece.mutable_create_domain());
+    const start_info info = xen::build_domain(m, config).value();
+    piece.set_domid(info.domid);
+    done();
+    return info;
+  }
+
+  void destroy_domain(domid_t domid) {
+    recording::piece& piece = *records.emplace_back().mutable_piece();
+    piece.set_domid(domid);
+    piece.mutable_destroy_domain()->set_domid(domid);
+    m.remove_domain(domid);
+    done();
+  }
+
+  void call(domid_t domid, hypercall call) {
+    recording::piece& piece = *records.emplace_back().mutable_piece();
+    piece.set_domid(domid);
+    piece.add_callers("xen_asks");
+    decoded_call decoded;
+    encode(call, *piece.mutable_call());
+    ASSERT_TRUE(decoded.decode(piece.call()));
+    const long result = xen::do_hypercall(m, *m.find_domain(domid)->vcpus[0], decoded.call());
+    piece.set_crashed(m.find_domain(domid)->crashed);
+    if (!piece.crashed()) decoded.encode_outcome(result, *piece.mutable_outcome());
+    done();
+  }
+
+  void access(domid_t domid, const access_request& request) {
+    recording::piece& piece = *records.emplace_back().mutable_piece();
+    piece.set_domid(domid);
+    encode(request, *piece.mutable_access());
+    encode(xen::guest_access(m, *m.find_domain(domid)->vcpus[0], request), *piece.mutable_accessed());
+    done();
+  }
+
+  xen::machine m;
+  std::vector<recording::record> records;
+  std::vector<u64> states{checksum_of(m)};  ///< behind each step
+
+ private:
+  void done() { states.push_back(checksum_of(m)); }
+};
+
+/// Two domains, loads and stores, a fault, an emulated store, a tree that is pinned and taken down, a refused call, the
+/// end of a domain.
+std::unique_ptr<model_recording> busy_model() {
+  auto made = std::make_unique<model_recording>();
+  model_recording& r = *made;
+  const start_info one = r.create_domain();
+  const start_info two = r.create_domain();
+  for (const start_info* info : {&one, &two}) {
+    const u64 page = info->virt_base + 100 * PAGE_SIZE;
+    const mfn_t frame = info->p2m.front().mfn + 100;
+    r.access(info->domid, {.kind = access_kind::write, .va = page, .value = make_pte(frame + 1, PAGE_PRESENT)});
+    r.access(info->domid, {.va = page});
+    r.call(info->domid, update_va_mapping_call{.va = page, .val = make_pte(frame, PAGE_PRESENT | PAGE_USER)});
+    const mmuext_op_t pin{.cmd = MMUEXT_PIN_L1_TABLE, .arg1 = frame.n};
+    r.call(info->domid, mmuext_op_call{.uops = {.entries = {&pin, 1}}, .count = 1});
+    r.call(info->domid, mmuext_op_call{.uops = {.entries = {&pin, 1}}, .count = 1});
+    r.access(info->domid, {.kind = access_kind::write, .va = page, .value = 0});
+    r.access(info->domid, {.va = 0x1000});
+    const mmu_update_t store{.ptr = mfn_to_maddr(frame, 8).bytes, .val = make_pte(frame + 2, PAGE_PRESENT)};
+    r.call(info->domid, mmu_update_call{.ureqs = {.entries = {&store, 1}}, .count = 1});
+  }
+  r.destroy_domain(two.domid);
+  return made;
+}
+
+// What the model did it does again: each answer, and the state behind each step, wherever one comes from.
+TEST(timeline_of_the_model, builds_what_was_there) {
+  const scratch_directory scratch;
+  const auto r = busy_model();
+  write_records(scratch.path("x.rec"), r->records);
+  auto t = timeline::open(scratch.path("x.rec"), false);
+  ASSERT_EQ(t.size() + 1, r->states.size());
+  std::vector<u64> visits(t.size() + 1);
+  std::iota(visits.begin(), visits.end(), 0);
+  for (int round = 0; round < 3; ++round) {
+    for (const u64 step : visits) {
+      t.go_to(step);
+      EXPECT_EQ(checksum_of(t.machine()), r->states[step]) << step;
+      EXPECT_THAT(t.step().differences, IsEmpty());
+    }
+    std::ranges::reverse(visits);
+  }
+}
+
+// Loads and stores are acts with what they came to, traps and faults among them; a call has its results.
+TEST(timeline_of_the_model, tells_of_accesses) {
+  const scratch_directory scratch;
+  write_records(scratch.path("x.rec"), busy_model()->records);
+  auto t = timeline::open(scratch.path("x.rec"), false);
+  t.go_to(1);
+  EXPECT_FALSE(t.step().act.is_call());
+  EXPECT_TRUE(t.step().piece.has_create_domain());
+  t.go_to(4);
+  EXPECT_EQ(t.step().act.access.kind, access_kind::read);
+  EXPECT_TRUE(present(t.step().act.outcome.value));
+  t.go_to(6);
+  EXPECT_EQ(act_name(t.step().act), "mmuext_op");
+  EXPECT_EQ(t.step().act.caller, "xen_asks");
+  EXPECT_THAT(t.step().act.events, testing::Contains(testing::Field(&owned_event::kind, event_kind::validated)));
+  t.go_to(7);
+  EXPECT_TRUE(failed(t.step().act)) << "it is pinned already";
+  EXPECT_THAT(t.step().act.events, testing::Contains(testing::Field(&owned_event::kind, event_kind::message)));
+  t.go_to(8);
+  EXPECT_TRUE(t.step().act.is_trap());
+  t.go_to(9);
+  EXPECT_TRUE(t.step().act.outcome.fault);
+  t.go_to(10);
+  EXPECT_THAT(t.step().act.table_levels, ElementsAre(testing::Pair(testing::_, 1u)));
+}
+
+// An answer that is not the model's is a difference; what cannot be done at all is an error.
+TEST(timeline_of_the_model, tells_what_differs) {
+  const scratch_directory scratch;
+  const auto good = busy_model()->records;
+  const auto after = [&](u64 step, auto spoil) {
+    auto records = good;
+    spoil(*records[step].mutable_piece());
+    write_records(scratch.path("x.rec"), records);
+    auto t = timeline::open(scratch.path("x.rec"), false);
+    try {
+      t.go_to(step);
+    } catch (const input_error& e) {
+      return std::string(e.what());
+    }
+    return t.step().differences.empty() ? "as recorded" : t.step().differences.front();
+  };
+  using piece = recording::piece;
+  EXPECT_THAT(after(1, [](piece& p) { p.set_domid(5); }), HasSubstr("piece 1: domain 0 was built, expected 5"));
+  EXPECT_THAT(after(4, [](piece& p) { p.mutable_accessed()->set_value(1); }), HasSubstr("piece 4: the access came to"));
+  EXPECT_THAT(after(6, [](piece& p) { p.mutable_outcome()->set_result(-1); }),
+              HasSubstr("piece 6: mmuext_op returned 0, expected -1 (-EPERM)"));
+  EXPECT_THAT(after(6, [](piece& p) { p.mutable_outcome()->set_done(1); }), HasSubstr("piece 6: the call came to"));
+  EXPECT_THAT(after(6, [](piece& p) { p.set_crashed(true); }),
+              HasSubstr("piece 6: domain 0 goes on, expected that it is crashed"));
+  EXPECT_THAT(after(6, [](piece& p) { p.set_domid(7); }), HasSubstr("piece 6: of domain 7, which is not there"));
+  EXPECT_THAT(after(6, [](piece& p) { p.set_vcpu(3); }), HasSubstr("piece 6: of vCPU 3 of domain 0, which has 1"));
+  EXPECT_THAT(after(4, [](piece& p) { p.mutable_access()->set_bytes(300); }), HasSubstr("piece 4: "));
+  EXPECT_THAT(after(2, [](piece& p) { p.mutable_create_domain()->set_pages(100000); }), HasSubstr("piece 2: "));
 }
 
 // A file that is none, and a step that cannot be made, are errors that say what is wrong; the timeline stays usable.
