@@ -20,6 +20,10 @@ namespace {
 
 /// Holds the messages of nearly every exchange, so that the heap is seldom asked.
 constexpr std::size_t first_block_bytes = std::size_t{1} << 16;
+/// So many notes do not wait for the next request, but get one of their own.
+constexpr std::size_t max_waiting_note_bytes = std::size_t{1} << 16;
+/// What a note has beside its text takes at most.
+constexpr std::size_t max_note_head_bytes = 40;
 
 google::protobuf::ArenaOptions arena_options(std::vector<char>& first_block) {
   google::protobuf::ArenaOptions options;
@@ -47,6 +51,10 @@ class channel_session {
         arena_(arena_options(first_block_)) {}
 
   void listen(event_sink* sink) { sink_ = sink; }
+  void record(bool recorded) { recorded_ = recorded; }
+  bool recorded() const { return recorded_; }
+  void note(pvmmu::note n);
+  void send_notes();
 
   /// An empty request. Ends the life of the last answer.
   wire::request& new_request() {
@@ -65,13 +73,35 @@ class channel_session {
   channel_client::socket socket_;
   frame_reader reader_{max_reply_bytes};
   std::vector<u8> out_;
+  std::vector<pvmmu::note> notes_;  ///< that wait for a request
+  std::size_t note_bytes_ = 0;      ///< at most, as they are sent
+  bool recorded_ = false;
   std::vector<char> first_block_;
   Arena arena_;
   wire::request* request_ = nullptr;
   event_sink* sink_ = nullptr;
 };
 
+void channel_session::note(pvmmu::note n) {
+  if (!recorded_) return;
+  note_bytes_ += n.text.size() + max_note_head_bytes;
+  notes_.push_back(std::move(n));
+  if (note_bytes_ > max_waiting_note_bytes) send_notes();
+}
+
+void channel_session::send_notes() {
+  if (notes_.empty()) return;
+  new_request().mutable_read_counters();
+  ask(wire::reply::kReadCounters);
+}
+
 void channel_session::send() {
+  // A request that has no room for them must not fail for it: they wait for the next.
+  if (request_->ByteSizeLong() + note_bytes_ <= max_request_bytes) {
+    for (const pvmmu::note& n : notes_) encode(n, *request_->add_notes());
+    notes_.clear();
+    note_bytes_ = 0;
+  }
   const std::size_t bytes = request_->ByteSizeLong();
   if (bytes > max_request_bytes)
     throw request_refused("a request of " + std::to_string(bytes) + " bytes, at most " +
@@ -165,8 +195,15 @@ machine_config channel_client::hello(const session_options& options) {
   if (options.machine) encode(*options.machine, *request.mutable_machine());
   request.set_machine_name(options.machine_name);
   request.set_events(options.events);
-  return decode(session_->ask(wire::reply::kHello).hello().machine());
+  request.set_guest(options.guest);
+  const wire::hello_reply& answer = session_->ask(wire::reply::kHello).hello();
+  session_->record(answer.recorded());
+  return decode(answer.machine());
 }
+
+bool channel_client::recorded() const { return session_->recorded(); }
+void channel_client::note(pvmmu::note n) { session_->note(std::move(n)); }
+void channel_client::send_notes() { session_->send_notes(); }
 
 void channel_client::listen(event_sink* sink) { session_->listen(sink); }
 
@@ -207,6 +244,12 @@ std::map<std::string, u64> channel_client::counters() {
   for (const auto& counter : session_->ask(wire::reply::kReadCounters).read_counters().counters())
     counters.emplace(counter.name(), counter.value());
   return counters;
+}
+
+bool channel_domain::recorded() const { return session_->recorded(); }
+
+void channel_domain::note(note_kind kind, vcpu_id_t vcpu, std::string text, mfn_t mfn) {
+  session_->note({.kind = kind, .domid = domid_, .vcpu = vcpu, .text = std::move(text), .mfn = mfn});
 }
 
 std::expected<long, domain_crashed> channel_domain::call(vcpu_id_t vcpu, hypercall& call, std::string_view caller) {

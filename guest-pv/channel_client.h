@@ -21,6 +21,7 @@
 #include "guest-pv/hypercalls.h"
 #include "proto/abi/event.h"
 #include "proto/abi/frame_state.h"
+#include "proto/abi/note.h"
 #include "proto/codec.h"
 #include "proto/framing.h"
 
@@ -46,6 +47,8 @@ struct session_options {
   std::string machine_name{};
   /// Whether the hypervisor tells what each call changes.
   bool events = false;
+  /// Who asks, in words: what a recording says of its guest.
+  std::string guest{};
 };
 
 class channel_domain;
@@ -71,6 +74,13 @@ class channel_client {
   /// returns.
   void listen(event_sink* sink);
 
+  /// Whether the hypervisor's side records what is done on the machine, and notes with it. Known after hello.
+  bool recorded() const;
+  /// Rides with the next request. Where nothing is recorded it goes nowhere.
+  void note(pvmmu::note n);
+  /// Sends the notes that have not ridden with a request, with one that changes nothing.
+  void send_notes();
+
   start_info create_domain(const domain_config& config);
   void destroy_domain(domid_t domid);
   /// One of the session's domains, for as long as the client (or what it was moved to) lives.
@@ -94,6 +104,10 @@ class channel_domain final : public hypercalls {
  public:
   channel_domain(channel_session& session, domid_t domid) : session_(&session), domid_(domid) {}
   domid_t domid() const { return domid_; }
+
+  /// The same as channel_client's.
+  bool recorded() const;
+  void note(note_kind kind, vcpu_id_t vcpu, std::string text, mfn_t mfn = {});
 
   std::expected<long, domain_crashed> call(vcpu_id_t vcpu, hypercall& call, std::string_view caller) override;
   std::expected<access_result, domain_crashed> access(vcpu_id_t vcpu, const access_request& request,

@@ -60,7 +60,7 @@ void clear_stale_socket(asio::io_context& io, const std::string& path) {
 }  // namespace
 
 struct server::state {
-  explicit state(const server_options& o) : options(o) {}
+  explicit state(const server_options& o) : options(o), machines(o.listens) {}
 
   void add_session(socket connected);
   template <class Protocol>

@@ -35,6 +35,20 @@ std::unexpected<refusal> malformed(const std::string& why) {
   return std::unexpected(refusal{wire::error::malformed_request, why});
 }
 
+/// Whether it may change the machine.
+bool changes_state(wire::request::WhatCase what) {
+  using enum wire::request::WhatCase;
+  return what == kCreateDomain || what == kDestroyDomain || what == kHypercall || what == kAccess;
+}
+
+void tell_destroyed(server_listener& listener, domid_t domid) {
+  wire::request request;
+  request.mutable_destroy_domain()->set_domid(domid);
+  wire::reply reply;
+  reply.mutable_destroy_domain();
+  listener.on_request(request, reply);
+}
+
 /// Lets `sink` hear the machine for as long as it lives.
 class listening {
  public:
@@ -53,17 +67,25 @@ server_handler::server_handler(server_machines& machines, const session_limits& 
     : machines_(machines), limits_(limits), first_block_(first_block_bytes), arena_(arena_options(first_block_)) {}
 
 server_handler::~server_handler() {
-  for (const domid_t domid : domains_ | std::views::keys) machine_->remove_domain(domid);
+  // Nobody sees a machine that goes with its last session.
+  const bool others_stay = served_ && served_.use_count() > 1;
+  for (const domid_t domid : domains_ | std::views::keys) {
+    machine_->remove_domain(domid);
+    if (listener_ && others_stay) tell_destroyed(*listener_, domid);
+  }
 }
 
 void server_handler::handle(std::span<const u8> payload, std::vector<u8>& out) {
   arena_.Reset();
   const auto request = google::protobuf::Arena::CreateMessage<wire::request>(&arena_);
   server_reply reply(arena_, out, limits_.max_event_bytes_per_request);
-  const result<void> done = request->ParseFromArray(payload.data(), static_cast<int>(payload.size()))
-                                ? dispatch(*request, reply)
-                                : malformed("these bytes are no pvmmu.wire.request: see wire.proto");
+  const bool parsed = request->ParseFromArray(payload.data(), static_cast<int>(payload.size()));
+  if (listener_ && parsed)
+    for (const wire::note& note : request->notes()) listener_->on_note(note);
+  const result<void> done =
+      parsed ? dispatch(*request, reply) : malformed("these bytes are no pvmmu.wire.request: see wire.proto");
   if (!done) reply.refuse(done.error());
+  if (listener_ && done && changes_state(request->what_case())) listener_->on_request(*request, reply.message());
   reply.finish();
 }
 
@@ -98,14 +120,16 @@ server_handler::result<void> server_handler::serve(const wire::hello_request& re
     return refused(wire::error::wrong_version, "protocol version {} is spoken here, the other side speaks {}",
                    protocol_version, request.protocol_version());
   if (machine_) return refused(wire::error::wrong_order, "a second hello, one is expected");
-  const auto config = request.has_machine() ? std::optional(decode(request.machine())) : std::nullopt;
-  auto m = machines_.join(request.machine_name(), config);
-  if (!m) return refused(wire::error::machine_refused, "{}", m.error());
-  machine_ = *std::move(m);
+  auto served = machines_.join(request);
+  if (!served) return refused(wire::error::machine_refused, "{}", served.error());
+  served_ = *std::move(served);
+  machine_ = &served_->m;
+  listener_ = served_->listener.get();
   events_ = request.events();
   wire::hello_reply& answer = *reply.message().mutable_hello();
   answer.set_protocol_version(protocol_version);
   encode(machine_->config(), *answer.mutable_machine());
+  answer.set_recorded(listener_ != nullptr);
   return {};
 }
 

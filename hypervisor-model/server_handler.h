@@ -57,7 +57,9 @@ class server_handler {
 
   server_machines& machines_;
   session_limits limits_;
-  std::shared_ptr<machine> machine_;  ///< none before hello
+  std::shared_ptr<served_machine> served_;  ///< none before hello
+  machine* machine_ = nullptr;              ///< in it
+  server_listener* listener_ = nullptr;     ///< of it; often none
   bool events_ = false;
   std::map<domid_t, u64> domains_;  ///< the session's own, and their frames of memory
 

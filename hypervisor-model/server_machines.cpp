@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "proto/codec.h"
+
 namespace pvmmu::xen {
 
 namespace {
@@ -15,33 +17,43 @@ std::string described(const machine_config& config) {
   return fmt::format("{} frames and a {} build", config.frames, config.debug_build ? "debug" : "release");
 }
 
-std::expected<std::shared_ptr<machine>, std::string> make(const machine_config& config) try {
-  return std::make_shared<machine>(config);
-} catch (const std::invalid_argument& e) {
-  return std::unexpected(e.what());
-} catch (const std::system_error& e) {
-  return std::unexpected(fmt::format("no address space for a machine of {} frames: {}", config.frames, e.what()));
+machine_config config_of(const wire::hello_request& request) {
+  return request.has_machine() ? decode(request.machine()) : machine_config{};
 }
 
 }  // namespace
 
-std::expected<std::shared_ptr<machine>, std::string> server_machines::join(
-    const std::string& name, const std::optional<machine_config>& config) {
-  if (name.empty()) return make(config.value_or(machine_config{}));
+std::expected<std::shared_ptr<served_machine>, std::string> server_machines::make(
+    const wire::hello_request& request) const try {
+  auto made = std::make_shared<served_machine>(config_of(request));
+  if (listens_) made->listener = listens_(made->m, request);
+  return made;
+} catch (const std::invalid_argument& e) {
+  return std::unexpected(e.what());
+} catch (const std::system_error& e) {
+  return std::unexpected(
+      fmt::format("no address space for a machine of {} frames: {}", config_of(request).frames, e.what()));
+} catch (const std::runtime_error& e) {
+  return std::unexpected(e.what());
+}
+
+std::expected<std::shared_ptr<served_machine>, std::string> server_machines::join(const wire::hello_request& request) {
+  const std::string& name = request.machine_name();
+  if (name.empty()) return make(request);
   if (name.size() > max_name_bytes)
     return std::unexpected(
         fmt::format("a machine's name of {} bytes, at most {} are expected", name.size(), max_name_bytes));
   std::erase_if(shared_, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = shared_.find(name); found != shared_.end()) {
-    auto m = found->second.lock();
-    if (config && *config != m->config())
-      return std::unexpected(fmt::format("machine {:?} has {}, this session asks for {}", name, described(m->config()),
-                                         described(*config)));
-    return m;
+    auto served = found->second.lock();
+    if (const machine_config asked = config_of(request); request.has_machine() && asked != served->m.config())
+      return std::unexpected(fmt::format("machine {:?} has {}, this session asks for {}", name,
+                                         described(served->m.config()), described(asked)));
+    return served;
   }
-  auto m = make(config.value_or(machine_config{}));
-  if (m) shared_.emplace(name, *m);
-  return m;
+  auto served = make(request);
+  if (served) shared_.emplace(name, *served);
+  return served;
 }
 
 }  // namespace pvmmu::xen

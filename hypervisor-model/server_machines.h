@@ -4,22 +4,33 @@
 #include <expected>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
-#include "hypervisor-model/machine/machine.h"
+#include "hypervisor-model/server_listener.h"
 
 namespace pvmmu::xen {
 
+/// A machine, and who listens to what is done to it.
+struct served_machine {
+  explicit served_machine(const machine_config& config) : m(config) {}
+  machine m;
+  std::unique_ptr<server_listener> listener{};  ///< often nobody
+};
+
 class server_machines {
  public:
-  /// A new machine if `name` is empty, otherwise the one of that name, which lives as long as somebody holds it. The
-  /// error: there can be no such machine, or the one of that name is set up otherwise than `config`.
-  std::expected<std::shared_ptr<machine>, std::string> join(const std::string& name,
-                                                            const std::optional<machine_config>& config);
+  explicit server_machines(server_listener_factory listens = {}) : listens_(std::move(listens)) {}
+
+  /// A new machine if `request` names none, otherwise the one of that name, which lives as long as somebody holds it.
+  /// The error: there can be no such machine, or the one of that name is set up otherwise than asked for.
+  std::expected<std::shared_ptr<served_machine>, std::string> join(const wire::hello_request& request);
 
  private:
-  std::map<std::string, std::weak_ptr<machine>> shared_;
+  std::expected<std::shared_ptr<served_machine>, std::string> make(const wire::hello_request& request) const;
+
+  server_listener_factory listens_;
+  std::map<std::string, std::weak_ptr<served_machine>> shared_;
 };
 
 }  // namespace pvmmu::xen

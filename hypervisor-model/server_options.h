@@ -1,6 +1,7 @@
 #pragma once
 // What those who come over the channel may use.
 
+#include "hypervisor-model/server_listener.h"
 #include "proto/abi/types.h"
 
 namespace pvmmu::xen {
@@ -14,6 +15,7 @@ struct session_limits {
 struct server_options {
   u32 max_sessions = 256;
   session_limits session{};
+  server_listener_factory listens{};  ///< to each machine; none: nobody listens
 };
 
 }  // namespace pvmmu::xen

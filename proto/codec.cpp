@@ -164,6 +164,14 @@ decode_result<table_contents> decode(const wire::read_table_reply& message) {
 // In messages 0 is no kind.
 static_assert(static_cast<int>(event_kind::message) + 1 == wire::event::message);
 
+void encode(const note& n, wire::note& message) {
+  message.set_kind(static_cast<wire::note::note_kind>(n.kind));
+  message.set_domid(n.domid);
+  message.set_vcpu(n.vcpu);
+  message.set_text(n.text);
+  message.set_mfn(n.mfn.n);
+}
+
 void encode(const event& e, wire::event& message) {
   message.set_kind(static_cast<wire::event::event_kind>(static_cast<int>(e.kind) + 1));
   message.set_slot(e.slot);

@@ -24,6 +24,7 @@
 #include "proto/abi/event.h"
 #include "proto/abi/frame_state.h"
 #include "proto/abi/hypercall.h"
+#include "proto/abi/note.h"
 #include "proto/abi/pte.h"
 #include "wire.pb.h"
 
@@ -116,6 +117,8 @@ decode_result<table_contents> decode(const wire::read_table_reply& message);
 void encode(const event& e, wire::event& message);
 /// The event's text lies in `message`.
 decode_result<event> decode(const wire::event& message);
+
+void encode(const note& n, wire::note& message);
 
 /// The number of a domain in a message, which has room for more.
 decode_result<domid_t> decode_domid(u32 domid);

@@ -11,8 +11,8 @@ namespace {
 constexpr std::string_view unix_prefix = "unix:";
 
 /// Nobody shares an in-process server with the one who started it.
-constexpr xen::server_options unlimited{
-    .session = {.max_domains = 1024, .max_pages = u64{1} << 28, .max_event_bytes_per_request = u64{1} << 32}};
+constexpr xen::session_limits unlimited{
+    .max_domains = 1024, .max_pages = u64{1} << 28, .max_event_bytes_per_request = u64{1} << 32};
 
 }  // namespace
 
@@ -38,9 +38,10 @@ tcp_address parse_tcp_address(const std::string& text) {
   return address;
 }
 
-connection::connection(const std::string& address) {
+connection::connection(const std::string& address, xen::server_listener_factory listens) {
   if (address.empty()) {
-    local_ = std::make_unique<in_process_server>(unlimited);
+    local_ =
+        std::make_unique<in_process_server>(xen::server_options{.session = unlimited, .listens = std::move(listens)});
   } else if (address.starts_with(unix_prefix)) {
     unix_path_ = address.substr(unix_prefix.size());
     if (unix_path_.empty()) throw input_error("\"unix:\": expected unix:PATH");

@@ -39,7 +39,8 @@ tcp_address parse_tcp_address(const std::string& text);
 class connection {
  public:
   /// Empty: in process. Throws input_error for an address that cannot be understood.
-  explicit connection(const std::string& address);
+  /// `listens` hears the machines of a hypervisor in process.
+  explicit connection(const std::string& address, xen::server_listener_factory listens = {});
   /// A new connection each; hello is up to the caller. Throws guest::channel_error.
   guest::channel_client open();
 

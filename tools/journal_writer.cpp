@@ -98,6 +98,7 @@ void journalled_domain::poll_log() {
   if (!log_) return;
   for (const std::string& line : log_().subspan(lines_seen_)) {
     writer_.log_line(domain_.domid(), line);
+    domain_.note(note_kind::console_line, 0, line);
     ++lines_seen_;
   }
 }

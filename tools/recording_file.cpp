@@ -100,6 +100,11 @@ void recording_writer::write_chunk() {
   pending_bytes_ = 0;
 }
 
+void recording_writer::flush() {
+  write_chunk();
+  out_.flush();
+}
+
 std::expected<u64, std::string> recording_writer::finish() {
   recording::record last;
   *last.mutable_end() = end_;

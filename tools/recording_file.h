@@ -40,6 +40,8 @@ class recording_writer {
 
   /// The first record must be the header. Errors of the file show up in `finish`.
   void add(const recording::record& record);
+  /// What was added is in the file from now on, whatever becomes of this process.
+  void flush();
   /// Adds the end record. Returns the file's size in bytes.
   std::expected<u64, std::string> finish();
 

@@ -6,9 +6,11 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <memory>
+#include <optional>
 
 #include "guest-pv/profile_items.h"
 #include "tools/command.h"
+#include "tools/recorder/recorder.h"
 #include "tools/report/report.h"
 #include "tools/runner.h"
 
@@ -20,6 +22,7 @@ struct run_options {
   std::vector<std::string> scenarios;
   std::string connect;
   kernel_override kernel;
+  std::string record;
 };
 
 /// An item that does not exist, or that no kernel is there to have, should not come late either.
@@ -43,13 +46,10 @@ std::string footer() {
   return text + "Which kernel has which follows from its profile; `pvmmu matrix --help` lists the profiles.";
 }
 
-void run(const run_options& options, context& ctx) {
-  // All files are read before the first one runs: a mistake in the last should not come late.
-  std::vector<scenario_file> files;
-  files.reserve(options.scenarios.size());
-  for (const auto& path : options.scenarios) files.push_back(scenario_file::read(path));
-  check_items(options.kernel.items, files);
-  connection server(options.connect);
+/// Runs all of `files`, and returns how many findings there were.
+u64 run_all(const std::vector<scenario_file>& files, const run_options& options, xen::server_listener_factory listens,
+            const context& ctx) {
+  connection server(options.connect, std::move(listens));
   boost::json::array documents;
   u64 findings = 0;
   for (const scenario_file& file : files) {
@@ -63,6 +63,22 @@ void run(const run_options& options, context& ctx) {
       write_result((&file == &files.front() ? "" : "\n") + text_report(j, ctx.colored()));
   }
   if (ctx.json) write_result(boost::json::serialize(boost::json::object{{"scenarios", documents}}) + "\n");
+  return findings;
+}
+
+void run(const run_options& options, context& ctx) {
+  if (!options.record.empty() && !options.connect.empty())
+    throw input_error("--record and --connect: a recording is made where the machine is: `pvmmu serve --record FILE`");
+  // All files are read before the first one runs: a mistake in the last should not come late.
+  std::vector<scenario_file> files;
+  files.reserve(options.scenarios.size());
+  for (const auto& path : options.scenarios) files.push_back(scenario_file::read(path));
+  check_items(options.kernel.items, files);
+  std::optional<recorder> recorded;
+  if (!options.record.empty())
+    recorded.emplace(options.record, [&ctx](const std::string& text) { ctx.say("{}", text); });
+  const u64 findings = run_all(files, options, recorded ? recorded->listens() : xen::server_listener_factory(), ctx);
+  if (recorded) recorded->check();
   if (findings != 0) ctx.status = exit_status::finding;
 }
 
@@ -78,6 +94,8 @@ void add_run_command(CLI::App& app, context& ctx) {
   command->add_option("--item", options->kernel.items, "Another value of an item of every kernel's profile; repeatable")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  command->add_option("--record", options->record, "Record what is done, for replay; of a second scenario in NAME-2, …")
+      ->type_name("FILE");
   command->footer(footer());
   command->callback([options, &ctx] { run(*options, ctx); });
 }

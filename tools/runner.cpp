@@ -43,7 +43,10 @@ class runner {
     journal_.title = all.title();
     journal_.file = file.name();
     try {
-      journal_.machine = client_.hello({.machine = machine, .machine_name = {}, .events = true});
+      journal_.machine = client_.hello({.machine = machine,
+                                        .machine_name = {},
+                                        .events = true,
+                                        .guest = fmt::format("{}: {}", file.name(), all.title())});
     } catch (const guest::request_refused& e) {
       file.fail(all, "machine", e.what());
     }
@@ -57,6 +60,7 @@ class runner {
       run_step(step);
       if (bar) bar->step();
     }
+    client_.send_notes();
     client_.listen(nullptr);
     return std::move(journal_);
   }
@@ -80,12 +84,11 @@ class runner {
         if (bare_domain* bare = domains_.at(step.domain())->bare(); bare && step.has_alloc_frame())
           visit(step, step.alloc_frame(), *bare);
     };
-    each([&](const sc::step&, const sc::alloc_frame& a, bare_domain& bare) {
+    each([&](const sc::step& step, const sc::alloc_frame& a, bare_domain& bare) {
       if (a.begins() == a.ADOPTED) return;
       const auto mfn = a.begins() == a.UNTOUCHED ? bare.take_untouched() : bare.take_mapped();
       if (!mfn) file_.fail(a, {}, "the domain has no frame left for this one");
-      frames_[a.name()] = *mfn;
-      journal_.frame_names[mfn->n] = a.name();
+      name_frame(step, *mfn);
     });
     each([&](const sc::step& step, const sc::alloc_frame& a, bare_domain& bare) {
       for (const auto& c : a.contents()) fill(step, c, bare);
@@ -114,6 +117,10 @@ class runner {
     log.measured = step.measure();
     log.expectations = count_expectations(step);
     running_domain& d = *domains_.at(step.domain());
+    client_.note({.kind = note_kind::scenario_step,
+                  .domid = d.domid(),
+                  .vcpu = step.vcpu(),
+                  .text = fmt::format("step {}  {}", journal_.steps.size(), log.action)});
     writer_.start_step(&log);
     step_outcome outcome;
     try {
@@ -194,8 +201,15 @@ class runner {
     if (d.bare()) return;  // taken at the start
     const auto mfn = d.alloc_frame();
     if (!mfn) throw missing(step.alloc_frame(), "a free frame", "the kernel has none left");
-    frames_[step.alloc_frame().name()] = *mfn;
-    journal_.frame_names[mfn->n] = step.alloc_frame().name();
+    name_frame(step, *mfn);
+  }
+
+  void name_frame(const sc::step& step, mfn_t mfn) {
+    const std::string& name = step.alloc_frame().name();
+    frames_[name] = mfn;
+    journal_.frame_names[mfn.n] = name;
+    client_.note(
+        {.kind = note_kind::frame_name, .domid = domains_.at(step.domain())->domid(), .text = name, .mfn = mfn});
   }
 
   static void crashed(step_outcome& outcome) {

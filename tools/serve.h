@@ -10,6 +10,7 @@ namespace pvmmu::tools {
 struct serve_options {
   std::string unix_path;  ///< empty: no Unix socket
   std::string tcp;        ///< "[HOST:]PORT", empty: no TCP
+  std::string record;     ///< the recording of the first machine; empty: none
 };
 
 /// Serves until SIGINT or SIGTERM. Says on stderr what it listens on.

@@ -369,9 +369,9 @@ TEST(server_handler, hostile_bytes_do_no_harm) {
       bytes[calls.below(bytes.size())] = static_cast<char>(calls.below(256));
     EXPECT_NE(p.ask_bytes(bytes).outcome_case(), wire::reply::OUTCOME_NOT_SET);
   }
-  const auto m = machines.join("bench", std::nullopt);
-  ASSERT_TRUE(m);
-  EXPECT_TRUE(xen::audit(**m).empty());
+  const auto served = machines.join(hello("bench").hello());
+  ASSERT_TRUE(served);
+  EXPECT_TRUE(xen::audit((*served)->m).empty());
 }
 
 }  // namespace

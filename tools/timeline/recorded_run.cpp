@@ -90,7 +90,7 @@ class run_builder {
     run_.pieces.push_back(std::move(piece));
   }
 
-  void take(recording::note&& note) { run_.notes[run_.pieces.size() + 1].push_back(std::move(note)); }
+  void take(wire::note&& note) { run_.notes[run_.pieces.size() + 1].push_back(std::move(note)); }
 
   void expect_state() const {
     if (state_ == nullptr) throw std::invalid_argument("a snapshot is expected before frames and tables");

@@ -20,9 +20,9 @@ struct recorded_run {
   recording::header header;
   std::optional<machine_state> before;  ///< of the real thing; a recording of the model begins with nothing
   std::vector<recording::piece> pieces;
-  std::map<u64, std::vector<recording::note>> notes;  ///< by the number of the piece behind them
-  std::optional<machine_state> after;                 ///< nothing: not recorded
-  std::optional<std::string> torn;                    ///< what the file's end lacks
+  std::map<u64, std::vector<wire::note>> notes;  ///< by the number of the piece behind them
+  std::optional<machine_state> after;            ///< nothing: not recorded
+  std::optional<std::string> torn;               ///< what the file's end lacks
 };
 
 /// Throws `input_error` for a file that is damaged, or whose records make no recording.

@@ -27,7 +27,7 @@ namespace pvmmu::tools {
 struct timeline_step {
   u64 number = 0;                          ///< 0: none was made yet
   recording::piece piece{};                ///< as it was recorded
-  std::vector<recording::note> notes{};    ///< said before it
+  std::vector<wire::note> notes{};         ///< said before it
   tools::act act{};                        ///< the call or access with the model's results and events
   std::vector<std::string> differences{};  ///< where the model's answer is not the recorded one
 };
