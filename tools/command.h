@@ -65,5 +65,6 @@ void add_initrd_command(CLI::App& app, context& ctx);
 void add_record_command(CLI::App& app, context& ctx);
 void add_compare_command(CLI::App& app, context& ctx);
 void add_conform_command(CLI::App& app, context& ctx);
+void add_show_command(CLI::App& app, context& ctx);
 
 }  // namespace pvmmu::tools

@@ -24,15 +24,27 @@ void append(text_block& to, text_block from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+/// Whether Xen left the call so that the guest makes the rest of it: it answers with the call's own number.
+bool goes_on(const hypercall& call, long result) {
+  const bool is_list = std::holds_alternative<mmu_update_call>(call) || std::holds_alternative<mmuext_op_call>(call) ||
+                       std::holds_alternative<multicall_call>(call);
+  return is_list && result > 0 && static_cast<u64>(result) == hypercall_number(call);
+}
+
 class call_writer {
  public:
   call_writer(const act& a, const frame_names& names) : act_(a), names_(names) {}
 
-  /// What stands behind the call's name: "of 3 entries = 0, done 3".
+  /// What stands behind the call's name: "of 3 entries = 0, done 3". The rest of a call that was preempted is a call of
+  /// its own in recordings of the real thing.
   static std::string head(const hypercall& call, long result) {
-    const auto of = [](u32 claimed, std::size_t there) {
-      if (claimed == there) return claimed == 1 ? std::string{} : fmt::format(" of {}", count_text(claimed, "entry"));
-      return fmt::format(" of {} ({} readable)", count_text(claimed, "entry"), there);
+    const bool preempted = goes_on(call, result);
+    const auto of = [preempted](u32 count, std::size_t there) {
+      const u32 claimed = count & ~MMU_UPDATE_PREEMPTED;
+      const std::string rest = claimed == count ? "" : ", the rest";
+      if (claimed == there) return (claimed == 1 ? std::string{} : " of " + count_text(claimed, "entry")) + rest;
+      return fmt::format(" of {} ({} {}){}", count_text(claimed, "entry"), there, preempted ? "reached" : "readable",
+                         rest);
     };
     std::string text(hypercall_name(call));
     std::string done;
@@ -45,7 +57,7 @@ class call_writer {
     } else if (const auto* m = std::get_if<multicall_call>(&call)) {
       text += of(m->nr_calls, m->call_list.size()) + (m->null ? " at NULL" : "");
     }
-    return fmt::format("{} = {}{}", text, result_text(result), done);
+    return preempted ? text + ", preempted" : fmt::format("{} = {}{}", text, result_text(result), done);
   }
 
   /// The call's entries with what each changed, then what the call changed as a whole.

@@ -103,6 +103,8 @@ std::string call_words(const hypercall& call, const act& a) {
 
 }  // namespace
 
+std::string call_words(const act& a) { return call_words(a.call->call(), a); }
+
 std::string call_sequence(const std::vector<const step_log*>& steps) {
   word_list words("; ");
   for (const step_log* s : steps)
@@ -110,7 +112,7 @@ std::string call_sequence(const std::vector<const step_log*>& steps) {
       const act* a = std::get_if<act>(&entry);
       if (a == nullptr) continue;
       if (a->is_call())
-        words.add(call_words(a->call->call(), *a) + (a->result < 0 ? " = " + result_text(a->result) : ""));
+        words.add(call_words(*a) + (a->result < 0 ? " = " + result_text(a->result) : ""));
       else if (a->is_trap())
         words.add("trap");
     }

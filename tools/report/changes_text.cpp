@@ -30,12 +30,6 @@ struct history {
   }
 };
 
-std::string_view type_name(u64 type_info) {
-  static constexpr std::array<std::string_view, 8> names{"none", "L1",       "L2",     "L3",
-                                                         "L4",   "seg_desc", "shared", "writable"};
-  return names.at(type_info >> 61);
-}
-
 struct frame_changes {
   mfn_t mfn{};
   history type_count{}, count{}, linear{};
@@ -59,9 +53,9 @@ struct frame_changes {
   std::string text() const {
     std::string t;
     if (typed && !xen::same_type(first_type, last_type))
-      t += fmt::format("  type {}→{}", type_name(first_type), type_name(last_type));
+      t += fmt::format("  type {}→{}", frame_type_name(first_type), frame_type_name(last_type));
     else if (typed)
-      t += fmt::format(" {}", type_name(last_type));
+      t += fmt::format(" {}", frame_type_name(last_type));
     const std::size_t label = t.size();
     if (type_count.changed()) t += "  type count " + type_count.text();
     if (count.changed()) t += "  count " + count.text();
@@ -143,10 +137,21 @@ bool is_of_frame(event_kind kind) {
 
 }  // namespace
 
+std::string_view frame_type_name(u64 type_info) {
+  static constexpr std::array<std::string_view, 8> names{"none", "L1",       "L2",     "L3",
+                                                         "L4",   "seg_desc", "shared", "writable"};
+  return names.at(type_info >> 61);
+}
+
 bool set_by_processor(const owned_event& e) {
   const u64 changed = e.old ^ e.value;
   return e.kind == event_kind::pte && present(e.old) && changed != 0 && (e.old & changed) == 0 &&
          (changed & ~(PAGE_ACCESSED | PAGE_DIRTY)) == 0;
+}
+
+bool is_silent(const act& a) {
+  return !a.is_call() && !a.caller.empty() && !a.outcome.fault && !a.crashed &&
+         std::ranges::all_of(a.events, set_by_processor);
 }
 
 std::vector<text_block> changes_text(const std::vector<const owned_event*>& events, const frame_names& names,

@@ -17,7 +17,13 @@ struct shown_entry {
 std::vector<text_block> changes_text(const std::vector<const owned_event*>& events, const frame_names& names,
                                      unsigned indent, const std::optional<shown_entry>& shown = {});
 
+/// "L1" … "L4", "writable", "none": what a frame's type_info says.
+std::string_view frame_type_name(u64 type_info);
+
 /// Whether an entry changed only in its accessed and dirty bits, as the processor sets them on its way.
 bool set_by_processor(const owned_event& e);
+
+/// A kernel's own load or store of which Xen saw nothing: the processor set accessed and dirty bits on its way.
+bool is_silent(const act& a);
 
 }  // namespace pvmmu::tools

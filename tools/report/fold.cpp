@@ -21,11 +21,15 @@ struct item {
 
 bool is_number_part(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
 
-/// The text with its frames, slots and addresses left out: whatever follows 0x or [.
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+
+/// The text with its frames, slots and addresses left out: whatever follows 0x or [. So is a number that a line begins
+/// with: it tells the line from the others.
 std::string shape_of(const text_block& block) {
   std::string shape;
   for (const text_line& line : block) {
-    for (std::size_t i = 0; i < line.text.size(); ++i) {
+    const auto begin = std::ranges::find_if_not(line.text, is_digit) - line.text.begin();
+    for (auto i = static_cast<std::size_t>(begin); i < line.text.size(); ++i) {
       const bool number = line.text[i] == '[' || (line.text[i] == 'x' && i > 0 && line.text[i - 1] == '0');
       shape += line.text[i];
       while (number && i + 1 < line.text.size() && is_number_part(line.text[i + 1])) ++i;
@@ -101,7 +105,7 @@ text_block fold(std::vector<text_block> blocks, const std::string& what) {
 std::string count_text(u64 n, const std::string& what) {
   if (n == 1) return fmt::format("1 {}", what);
   if (what.ends_with("y")) return fmt::format("{} {}ies", n, what.substr(0, what.size() - 1));
-  return fmt::format("{} {}{}", n, what, what.ends_with("h") ? "es" : "s");
+  return fmt::format("{} {}{}", n, what, what.ends_with("h") || what.ends_with("s") ? "es" : "s");
 }
 
 }  // namespace pvmmu::tools

@@ -1,6 +1,7 @@
 #pragma once
 // Many things that look alike, shown once. Two pieces of text look alike if they differ in frames, slots and addresses
-// only; a run of like pieces, or a repeated group of a few, becomes the first of them and a count.
+// only, and in numbers that lines begin with; a run of like pieces, or a repeated group of a few, becomes the first of
+// them and a count.
 //
 //   mmu_update …  mfn 0x1a0[0]          mmu_update …  mfn 0x1a0[0]
 //   mmu_update …  mfn 0x1a0[1]    →     … and 2 more like it

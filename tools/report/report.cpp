@@ -59,13 +59,6 @@ std::string tally_text(const tally& t) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-/// A kernel's own store of which Xen saw nothing: the processor set accessed and dirty bits on its way.
-bool is_silent(const std::variant<act, linux_line>& entry) {
-  const act* a = std::get_if<act>(&entry);
-  return a != nullptr && !a->is_call() && !a->caller.empty() && !a->outcome.fault && !a->crashed &&
-         std::ranges::all_of(a->events, set_by_processor);
-}
-
 text_block entry_block(const std::variant<act, linux_line>& entry, const journal& j) {
   if (const act* a = std::get_if<act>(&entry)) {
     const bool name_domain =
@@ -80,7 +73,7 @@ text_block step_block(const step_log& s, std::size_t number, const journal& j) {
   if (!s.note.empty()) lines.push_back({line_role::dim, indent, s.note});
   std::vector<text_block> entries;
   for (const auto& e : s.entries)
-    if (!is_silent(e)) entries.push_back(entry_block(e, j));
+    if (const act* a = std::get_if<act>(&e); a == nullptr || !is_silent(*a)) entries.push_back(entry_block(e, j));
   text_block folded = fold(std::move(entries), "call");
   lines.insert(lines.end(), folded.begin(), folded.end());
   if (const std::string sum = tally_text(tally_of(s)); !sum.empty())

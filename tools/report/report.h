@@ -15,4 +15,7 @@ std::string text_report(const journal& j, bool colored);
 /// All of it, nothing folded or summed up. Numbers of 64 bits are strings "0x…".
 boost::json::value json_report(const journal& j);
 
+/// A call or access alone, as it stands in a journal.
+boost::json::value json_report(const act& a);
+
 }  // namespace pvmmu::tools

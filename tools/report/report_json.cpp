@@ -235,6 +235,8 @@ json::object json_of(const step_log& s) {
 
 }  // namespace
 
+json::value json_report(const act& a) { return json_of(a); }
+
 json::value json_report(const journal& j) {
   json::array domains, steps;
   for (const auto& d : j.domains) {

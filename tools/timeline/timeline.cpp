@@ -109,6 +109,8 @@ const recording::header& timeline::header() const { return state_->run.header; }
 
 u64 timeline::size() const { return state_->run.pieces.size(); }
 
+const std::map<u64, std::vector<wire::note>>& timeline::notes() const { return state_->run.notes; }
+
 const std::optional<std::string>& timeline::torn() const { return state_->run.torn; }
 
 void timeline::go_to(u64 number) {

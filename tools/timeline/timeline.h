@@ -13,6 +13,7 @@
 
 #include "recording.pb.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ class timeline {
 
   const recording::header& header() const;
   u64 size() const;  ///< steps
+  /// All that was said, by the number of the step behind it; size() + 1: behind the last.
+  const std::map<u64, std::vector<wire::note>>& notes() const;
   /// What the file's end lacks: "the last 37 bytes are no complete record"; nothing where it is whole.
   const std::optional<std::string>& torn() const;
 
