@@ -189,10 +189,21 @@ void player::play_access() {
   if (!played_.crashed) encode(done, played_.accessed);
 }
 
+/// No memory on a small file's word.
+void player::check_room(u64 pages) const {
+  u64 in_use = 0;
+  for (const auto& d : m_->domains()) in_use += d->tot_pages;
+  if (pages <= max_recorded_frames && in_use + pages <= max_recorded_frames) return;
+  throw std::invalid_argument(
+      fmt::format("piece {}: a domain of {} frames beside {} of others: at most {} are expected", played_.number, pages,
+                  in_use, max_recorded_frames));
+}
+
 /// Nobody hears how a domain is built: it is as if it had been there.
 void player::create_domain() {
   const auto config = decode(played_.asked->create_domain());
   if (!config) throw std::invalid_argument(fmt::format("piece {}: {}", played_.number, config.error()));
+  check_room(config->pages);
   m_->listen(nullptr);
   const auto info = xen::build_domain(*m_, *config);
   m_->listen(this);

@@ -49,6 +49,7 @@ class player : private entry_listener, private event_sink {
   void play_call();
   void play_whole_call();
   void play_access();
+  void check_room(u64 pages) const;
   void create_domain();
   void destroy_domain();
   void decode_call();

@@ -326,6 +326,39 @@ TEST(timeline_of_the_model, tells_what_differs) {
   EXPECT_THAT(after(6, [](piece& p) { p.set_vcpu(3); }), HasSubstr("piece 6: of vCPU 3 of domain 0, which has 1"));
   EXPECT_THAT(after(4, [](piece& p) { p.mutable_access()->set_bytes(300); }), HasSubstr("piece 4: "));
   EXPECT_THAT(after(2, [](piece& p) { p.mutable_create_domain()->set_pages(100000); }), HasSubstr("piece 2: "));
+  EXPECT_THAT(after(2, [](piece& p) { p.mutable_create_domain()->set_pages(1 << 22); }),
+              HasSubstr("piece 2: a domain of 4194304 frames beside 2048 of others: at most 4194304 are expected"));
+}
+
+// Whatever a byte of a recording is instead: what comes of it is told, and nothing else happens.
+TEST(timeline_of_the_model, survives_any_piece) {
+  std::mt19937_64 random(test_seed());
+  const scratch_directory scratch;
+  const auto good = busy_model()->records;
+  int refused = 0;
+  int different = 0;
+  for (int round = 0; round < 400; ++round) {
+    auto records = good;
+    recording::record& spoilt = records[1 + random() % (records.size() - 1)];
+    std::string bytes = spoilt.piece().SerializeAsString();
+    bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
+    if (!spoilt.mutable_piece()->ParseFromString(bytes)) continue;
+    write_records(scratch.path("x.rec"), records);
+    auto t = timeline::open(scratch.path("x.rec"), false);
+    bool differs = false;
+    try {
+      for (u64 step = 0; step <= t.size(); ++step) {
+        t.go_to(step);
+        differs = differs || !t.step().differences.empty();
+      }
+    } catch (const input_error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("x.rec: piece "));
+      ++refused;
+    }
+    different += differs ? 1 : 0;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(different, 0);
 }
 
 // A file that is none, and a step that cannot be made, are errors that say what is wrong; the timeline stays usable.
