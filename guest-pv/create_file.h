@@ -6,6 +6,6 @@
 namespace pvmmu::guest {
 
 /// Page i of the new file begins with the word i + 1. -EINVAL unless `len` is a number of whole pages, -EEXIST.
-mm_result<void> create_file(kernel_state& k, const std::string& name, u64 len);
+mm_result<void> create_file(kernel_state& k, const std::string& name, u64 len, unsigned folio_order);
 
 }  // namespace pvmmu::guest

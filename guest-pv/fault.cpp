@@ -7,6 +7,7 @@
 
 #include "guest-pv/expand_stack.h"
 #include "guest-pv/file_fault.h"
+#include "guest-pv/hugetlb.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
 
@@ -114,6 +115,7 @@ u64 vm_page_prot(const vma& area) {
 mm_result<void> handle_mm_fault(kernel_state& k, mm& mm, u64 va, fault_kind kind) {
   vma* const area = find_vma_expanding(mm, va);
   if (!area || !permits(*area, kind)) return std::unexpected(segfault(mm, va, kind));
+  if (area->huge) return hugetlb_fault(k, mm, *area, va);
   return handle_pte_fault(k, mm, *area, va, kind);
 }
 
@@ -121,14 +123,15 @@ mm_result<u64> access_user_memory(kernel_state& k, mm& mm, u64 va, fault_kind ki
   const tlb_state& tlb = k.this_cpu_tlb();
   const bool local = tlb.loaded_mm == &mm && !tlb.is_lazy;
   // A read, then a write, then a protection may each need a fault; more get nowhere.
-  for (int attempt = 0; attempt < 4; ++attempt) {
+  constexpr int most_faults = 4;
+  for (int fault = 0; fault < most_faults; ++fault) {
     const auto done = local ? access_local(k, mm, va, kind, value) : access_remote(k, mm, va, kind, value);
     if (done) return *done;
     if (auto handled = handle_mm_fault(k, mm, va, kind); !handled) return std::unexpected(handled.error());
   }
-  return std::unexpected(mm_error{sigsegv, fmt::format("the access at {:#x} faults for ever: the page's entry is not "
-                                                       "what was set",
-                                                       va)});
+  return std::unexpected(mm_error{faults_for_ever, fmt::format("the access at {:#x} faults for ever: {} times, and the "
+                                                               "page's entry is not what was set",
+                                                               va, most_faults)});
 }
 
 }  // namespace pvmmu::guest

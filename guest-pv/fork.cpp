@@ -1,6 +1,9 @@
 #include "guest-pv/fork.h"
 
+#include <fmt/format.h>
+
 #include "guest-pv/fault.h"
+#include "guest-pv/folio_pte_batch.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
 
@@ -16,7 +19,10 @@ class page_range_copier {
 
  private:
   void copy_pte_range(pfn_t from, pfn_t to, u64 va, u64 end);
-  void copy_present_pte(entry_ref from, entry_ref to);
+  void copy_entry(pte_t pte, entry_ref from, entry_ref to);
+  void take_reference(pfn_t page);
+  unsigned copy_present_ptes(entry_ref from, entry_ref to, unsigned most);
+  void take_references(pfn_t page, unsigned n);
   bool is_cow_mapping() const { return area_.kind != vma_kind::shared; }
 
   kernel_state& k_;
@@ -38,13 +44,7 @@ void ptep_set_wrprotect(kernel_state& k, entry_ref e) {
 }
 
 // pte_mkold: the child has not used the page yet. A page that may be written is protected on both sides.
-void page_range_copier::copy_present_pte(entry_ref from, entry_ref to) {
-  pte_t pte = k_.tables.load(from);
-  const std::optional<pfn_t> page = k_.pv->pte_pfn(pte);
-  if (page && (pte & PAGE_SPECIAL) == 0) {
-    k_.pages.get_page(*page);
-    if (is_cow_mapping()) k_.pages[*page].anon_exclusive = false;
-  }
+void page_range_copier::copy_entry(pte_t pte, entry_ref from, entry_ref to) {
   if (is_cow_mapping() && (pte & PAGE_RW) != 0) {
     ptep_set_wrprotect(k_, from);
     pte = pte_wrprotect(k_.profile(), pte);
@@ -53,11 +53,48 @@ void page_range_copier::copy_present_pte(entry_ref from, entry_ref to) {
   k_.pv->set_pte(to, pte & ~PAGE_ACCESSED);
 }
 
+void page_range_copier::take_reference(pfn_t page) {
+  k_.pages.get_page(page);
+  if (is_cow_mapping()) k_.pages[page].anon_exclusive = false;
+}
+
+// folio_ref_add, and folio_dup_file_rmap_ptes with CONFIG_DEBUG_VM, which tells. What is taken of pages behind the
+// folio's end is the folio's all the same.
+void page_range_copier::take_references(pfn_t page, unsigned n) {
+  const pfn_t folio = k_.pages[page].folio.value();
+  for (unsigned i = 0; i < n; ++i) take_reference(k_.pages[page + i].folio == folio ? page + i : folio);
+  if (k_.pages[page + (n - 1)].folio == folio) return;
+  u32 refs = 0;
+  for (u32 i = 0; i < k_.pages[folio].folio_pages; ++i) refs += k_.pages[folio + i].refs;
+  k_.cpu.printk(fmt::format("page: refcount:{} pfn:{:#x}", refs, page.n));
+  k_.cpu.printk("page dumped because: VM_WARN_ON_FOLIO(page_folio(page + nr_pages - 1) != folio)");
+}
+
+/// Returns how many were copied: more than one only of a large folio.
+unsigned page_range_copier::copy_present_ptes(entry_ref from, entry_ref to, unsigned most) {
+  const pte_t pte = k_.tables.load(from);
+  const auto page = (pte & PAGE_SPECIAL) == 0 ? k_.pv->pte_pfn(pte) : std::nullopt;
+  const bool batches = page && present(pte) && k_.pages[*page].folio && k_.profile().pte_batch_end != pte_batch::single;
+  if (!batches) {
+    if (page) take_reference(*page);
+    copy_entry(pte, from, to);
+    return 1;
+  }
+  const unsigned n = folio_pte_batch(k_, from, pte, most);
+  take_references(*page, n);
+  for (unsigned i = 0; i < n; ++i) {
+    const entry_ref each{from.table, from.slot + i};
+    copy_entry(k_.tables.load(each), each, {to.table, to.slot + i});
+  }
+  return n;
+}
+
 void page_range_copier::copy_pte_range(pfn_t from, pfn_t to, u64 va, u64 end) {
   k_.pv->enter_lazy_mmu();
-  for (; va != end; va += PAGE_SIZE) {
+  for (unsigned n = 1; va != end; va += n * PAGE_SIZE) {
     const unsigned slot = table_slot(va, 1);
-    if (!none(k_, {from, slot})) copy_present_pte({from, slot}, {to, slot});
+    const auto most = static_cast<unsigned>((end - va) >> PAGE_SHIFT);
+    n = none(k_, {from, slot}) ? 1 : copy_present_ptes({from, slot}, {to, slot}, most);
   }
   k_.pv->leave_lazy_mmu();
 }

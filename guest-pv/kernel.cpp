@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <cerrno>
 #include <stdexcept>
 
 #include "guest-pv/adopt.h"
@@ -12,6 +13,7 @@
 #include "guest-pv/fault.h"
 #include "guest-pv/fork.h"
 #include "guest-pv/hand_made_calls.h"
+#include "guest-pv/kernel_fault.h"
 #include "guest-pv/kfence.h"
 #include "guest-pv/madvise.h"
 #include "guest-pv/mlock.h"
@@ -21,6 +23,7 @@
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/tlb.h"
 #include "guest-pv/userfaultfd.h"
+#include "guest-pv/vmalloc.h"
 #include "guest-pv/xen/mmu_pv.h"
 
 namespace pvmmu::guest {
@@ -59,6 +62,7 @@ kernel::kernel(hypercalls& xen, const start_info& info, kernel_config config)
     : state_(std::make_unique<kernel_state>(xen, checked(info, config), config)) {
   state_->pv = std::make_unique<mmu_pv>(*state_);
   by_hand_ = std::make_unique<hand_made_calls>(xen, *state_);
+  state_->cpu.on_page_fault([this](const access_result& fault) { return do_kern_addr_fault(*state_, fault); });
 }
 
 kernel::~kernel() = default;
@@ -133,8 +137,8 @@ void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) { mmput(on(cpu), mm); }
 
 // ---- memory
 
-mm_result<void> kernel::create_file(vcpu_id_t cpu, const std::string& name, u64 len) {
-  return guest::create_file(on(cpu), name, len);
+mm_result<void> kernel::create_file(vcpu_id_t cpu, const std::string& name, u64 len, unsigned folio_order) {
+  return guest::create_file(on(cpu), name, len, folio_order);
 }
 
 mm_result<void> kernel::mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, const mapping& what) {
@@ -193,6 +197,24 @@ void kernel::kfence_protect(vcpu_id_t cpu, pfn_t page) { kfence_protect_page(on(
 
 void kernel::kfence_unprotect(vcpu_id_t cpu, pfn_t page) { kfence_protect_page(on(cpu), page, false); }
 
+u64 kernel::vmap(vcpu_id_t cpu, std::span<const pfn_t> pages) { return guest::vmap(on(cpu), pages); }
+
+mm_result<void> kernel::vunmap(vcpu_id_t cpu, u64 va) {
+  if (guest::vunmap(on(cpu), va)) return {};
+  return refused(EINVAL, fmt::format("-EINVAL: nothing was mapped by vmap at {:#x}", va));
+}
+
+void kernel::balloon_out(vcpu_id_t cpu, pfn_t page) { on(cpu).pv->decrease_reservation(page); }
+
+u64 kernel::kernel_read(vcpu_id_t cpu, u64 va, bool in_lazy_mmu) {
+  kernel_state& k = on(cpu);
+  if (!in_lazy_mmu) return k.cpu.load(va, "kernel_read");
+  k.pv->enter_lazy_mmu();
+  const u64 value = k.cpu.load(va, "kernel_read");
+  k.pv->leave_lazy_mmu();
+  return value;
+}
+
 // ---- suspend and resume
 
 void kernel::suspend(vcpu_id_t cpu) { on(cpu).pv->pre_suspend(); }
@@ -217,6 +239,8 @@ std::optional<mfn_t> kernel::frame_of(const mm& mm, u64 va) const {
 }
 
 pfn_t kernel::alloc_page() { return state_->tables.alloc_zeroed_page(); }
+
+void kernel::free_page(pfn_t page) { state_->pages.free_pages(page); }
 
 mfn_t kernel::pfn_to_mfn(pfn_t pfn) const { return state_->p2m.pfn_to_mfn(pfn); }
 

@@ -32,7 +32,8 @@ struct kernel_state;  // what the mm works on: kernel_state.h
 
 /// A system call's or a signal's "no".
 struct mm_error {
-  int error = 0;     ///< Linux's errno, positive; 11 (SIGSEGV) for a fault that the process dies of
+  int error = 0;     ///< Linux's errno, positive; 11 (SIGSEGV) for a fault that the process dies of;
+                     ///< or faults_for_ever
   std::string text;  ///< what was expected and what was found
 };
 
@@ -49,6 +50,9 @@ struct seen_page {
   u64 flags = 0;
   u64 frame = 0;
 };
+
+/// The `error` of an access that never ends: whatever the kernel does about its fault, it comes back.
+inline constexpr int faults_for_ever = 0;
 
 template <class T>
 using mm_result = std::expected<T, mm_error>;
@@ -96,7 +100,8 @@ class kernel {
   // ---- memory of a process. Addresses and lengths are in bytes, and multiples of 4 KiB where mappings are meant
 
   /// A file of tmpfs of whole pages, all in the page cache; page i begins with the word i + 1. -EINVAL, -EEXIST.
-  mm_result<void> create_file(vcpu_id_t cpu, const std::string& name, u64 len);
+  /// Its folios have 2^folio_order pages, which lie side by side.
+  mm_result<void> create_file(vcpu_id_t cpu, const std::string& name, u64 len, unsigned folio_order = 0);
 
   /// Memory at a fixed address; what was there is unmapped first. -EINVAL, -ENOENT, -ENOMEM.
   mm_result<void> mmap(vcpu_id_t cpu, mm& mm, u64 va, u64 len, const mapping& what);
@@ -133,6 +138,14 @@ class kernel {
   /// KFENCE takes a page of the direct map away, so that whoever touches it faults, or gives it back.
   void kfence_protect(vcpu_id_t cpu, pfn_t page);
   void kfence_unprotect(vcpu_id_t cpu, pfn_t page);
+  /// Maps frames once more, side by side and writable, in the vmalloc area. Returns the address of the first.
+  u64 vmap(vcpu_id_t cpu, std::span<const pfn_t> pages);
+  /// … and unmaps them, lazily. -EINVAL where vmap has mapped nothing.
+  mm_result<void> vunmap(vcpu_id_t cpu, u64 va);
+  /// The balloon gives the frame behind `page`, which is allocated, back to Xen.
+  void balloon_out(vcpu_id_t cpu, pfn_t page);
+  /// A load by the kernel itself, in a lazy MMU section or not, with its own handler for the fault.
+  u64 kernel_read(vcpu_id_t cpu, u64 va, bool in_lazy_mmu);
 
   // ---- suspend and resume of the whole domain, run by `cpu` with all others stopped
 
@@ -148,6 +161,8 @@ class kernel {
   std::optional<mfn_t> frame_of(const mm& mm, u64 va) const;
   /// A zeroed frame of the kernel's heap, mapped writable in the direct map; for raw hypercalls.
   pfn_t alloc_page();
+  /// Back to the heap, which hands it out next.
+  void free_page(pfn_t page);
   mfn_t pfn_to_mfn(pfn_t pfn) const;
   /// Nothing for frames of others.
   std::optional<pfn_t> mfn_to_pfn(mfn_t mfn) const;

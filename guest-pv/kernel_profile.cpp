@@ -17,6 +17,7 @@ constexpr kernel_profile linux_4_17{
     .mprotect_gathers = false,
     .saved_dirty = false,
     .kfence_inverts = false,
+    .vmalloc_pgds = new_kernel_pgds::by_fault,
 };
 
 constexpr kernel_profile linux_4_18 = [] {
@@ -57,6 +58,7 @@ constexpr kernel_profile linux_5_11 = [] {
   p.name = "5.11";
   p.stands_for = "5.11 to 5.13: moves PUD entries too, the new one with a plain store (c49dd3401802, be37c98d1134)";
   p.pud_move = table_move::native_store;
+  p.vmalloc_pgds = new_kernel_pgds::synced;
   return p;
 }();
 
@@ -90,6 +92,7 @@ constexpr kernel_profile linux_6_12 = [] {
   p.saved_dirty = true;
   p.mprotect_write_back = write_back::always;
   p.userfaultfd_moves = true;
+  p.pte_batch_end = pte_batch::folio;
   return p;
 }();
 

@@ -39,6 +39,25 @@ enum class remote_flush : u8 {
   one_multi,          ///< one MULTI for all, self included (4ce94eabac16, 5.13)
 };
 
+/// How the pgds that there are learn of a new slot of the kernel's half, which init_mm's got.
+enum class new_kernel_pgds : u8 {
+  by_fault,  ///< when it is first missed: vmalloc_fault
+  synced,    ///< at once (5.8; there from the start on, in today's)
+};
+
+/// How fork finds the entries of one large folio, to copy them in one go.
+enum class pte_batch : u8 {
+  single,    ///< it does not look (until 6.8)
+  compared,  ///< those that are as the first would be, moved on by as many pages (f8d937761d65, 6.9)
+  folio,     ///< … and no more than the folio has (7b08b74f3d99, 6.15, and stable kernels)
+};
+
+/// When what vunmap takes away leaves the tables.
+enum class vunmap_clearing : u8 {
+  at_purge,  ///< once much has come together (2.6.28)
+  at_once,   ///< the translations alone stay until then (2.6.38)
+};
+
 struct kernel_profile {
   std::string_view name;
   std::string_view stands_for;  ///< versions and commits, for people
@@ -57,8 +76,15 @@ struct kernel_profile {
   bool userfaultfd_moves = false;  ///< 6.8 (adef440691ba): UFFDIO_MOVE
   bool saved_dirty = true;         ///< 6.6: an entry that is not writable keeps its dirty bit in a bit of its own
   bool kfence_inverts = true;      ///< 6.19 (b505f1944535), and stable kernels: KFENCE's absent entries point nowhere
-  bool guards_l1_pin = true;       ///< xen_pin_page pins an L1 only with split page-table locks
-  bool guards_l1_unpin = true;     ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
+  bool hugetlb_in_pv = false;      ///< until 4.5 (103f6112f253): hugetlbfs exists, though Xen refuses huge pages
+  new_kernel_pgds vmalloc_pgds = new_kernel_pgds::synced;
+  bool vmalloc_fault_flushes = true;  ///< 3.9 (1160c2779b82): a slot taken over by fault is there although lazy
+  vunmap_clearing vunmap_clears = vunmap_clearing::at_once;
+  bool unmaps_aliases_before_pin =
+      false;  ///< 2.6.28 (d05fdf316067) to 2.6.37: vm_unmap_aliases before tables are pinned
+  pte_batch pte_batch_end = pte_batch::single;
+  bool guards_l1_pin = true;    ///< xen_pin_page pins an L1 only with split page-table locks
+  bool guards_l1_unpin = true;  ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
 };
 
 /// All kernels, oldest first; the last, "mail", is no real one.

@@ -7,6 +7,7 @@
 
 #include "guest-pv/mm.h"
 #include "guest-pv/pv_mmu_ops.h"
+#include "guest-pv/vmalloc.h"
 
 namespace pvmmu::guest {
 
@@ -31,7 +32,7 @@ struct kernel_state {
 
   const kernel_config config;
   const start_info info;
-  const class p2m p2m;
+  class p2m p2m;
   processor cpu;
   page_allocator pages;
   page_tables tables;
@@ -39,6 +40,7 @@ struct kernel_state {
   mm init_mm;
   std::vector<tlb_state> tlb;
   std::map<std::string, std::shared_ptr<page_cache>> files;
+  vmap_areas vmalloc;
   std::list<mm> mms;  ///< the newest first, as on Linux's pgd_list
 };
 

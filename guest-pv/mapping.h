@@ -28,6 +28,7 @@ struct mapping {
   u64 pgoff = 0;                        ///< of vma_kind::file: where in it the mapping begins, in pages
   bool grows_down = false;              ///< MAP_GROWSDOWN
   bool locked = false;                  ///< MAP_LOCKED
+  bool huge = false;                    ///< MAP_HUGETLB, of vma_kind::shared
 
   mapping(prot p = prot::read_write) : access(p) {}  // NOLINT(google-explicit-constructor): one stands for the other
 };

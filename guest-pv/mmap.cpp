@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "guest-pv/hugetlb.h"
 #include "guest-pv/mlock.h"
 #include "guest-pv/pgalloc.h"
 #include "guest-pv/zap.h"
@@ -24,13 +25,17 @@ mm_result<void> check_user_range(u64 va, u64 len) {
 // MAP_LOCKED does not say so where not all could be faulted in.
 mm_result<void> do_mmap(kernel_state& k, mm& mm, u64 va, u64 len, const mapping& what) {
   if (auto valid = check_user_range(va, len); !valid) return valid;
+  if (what.huge) {
+    if (auto possible = check_hugetlb(k, va, len); !possible) return possible;
+  }
   vma area{.start = va, .end = va + len, .access = what.access, .kind = what.kind};
   area.pgoff = va >> PAGE_SHIFT;
   area.grows_down = what.grows_down;
   area.locked = what.locked;
+  area.huge = what.huge;
   if (what.kind == vma_kind::shared) {
     area.pgoff = 0;
-    area.file = std::make_shared<page_cache>(k.pages, len >> PAGE_SHIFT);
+    area.file = std::make_shared<page_cache>(k.pages, len >> PAGE_SHIFT, what.huge ? huge_page_order : 0);
   } else if (what.kind != vma_kind::anonymous) {
     const auto file = k.files.find(what.file);
     if (file == k.files.end()) return refused(ENOENT, fmt::format("-ENOENT: there is no file \"{}\"", what.file));

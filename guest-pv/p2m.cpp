@@ -30,16 +30,24 @@ p2m::p2m(std::span<const p2m_run> runs, u64 frames)
   std::ranges::sort(by_mfn_, {}, first_mfn);
 }
 
-mfn_t p2m::pfn_to_mfn(pfn_t pfn) const {
+std::optional<mfn_t> p2m::find(pfn_t pfn) const {
   const p2m_run* run = run_before(by_pfn_, pfn.n, first_pfn);
-  assert(run && pfn.n - run->pfn.n < run->frames);
+  if (!run || pfn.n - run->pfn.n >= run->frames || holes_.contains(pfn.n)) return std::nullopt;
   return run->mfn + (pfn.n - run->pfn.n);
+}
+
+mfn_t p2m::pfn_to_mfn(pfn_t pfn) const {
+  const auto mfn = find(pfn);
+  assert(mfn && "a frame is behind it");
+  return *mfn;
 }
 
 std::optional<pfn_t> p2m::mfn_to_pfn(mfn_t mfn) const {
   const p2m_run* run = run_before(by_mfn_, mfn.n, first_mfn);
   if (!run || mfn.n - run->mfn.n >= run->frames) return std::nullopt;
-  return run->pfn + (mfn.n - run->mfn.n);
+  const pfn_t pfn = run->pfn + (mfn.n - run->mfn.n);
+  if (holes_.contains(pfn.n)) return std::nullopt;
+  return pfn;
 }
 
 }  // namespace pvmmu::guest

@@ -18,6 +18,18 @@ pfn_t page_allocator::alloc_pages(unsigned order) {
   return pfn;
 }
 
+pfn_t page_allocator::alloc_folio(unsigned order) {
+  const pfn_t first = alloc_pages(order);
+  const u32 frames = u32{1} << order;
+  for (u32 i = 0; i < frames; ++i) {
+    page& each = pages_[first.n + i];
+    each.refs = 1;
+    each.folio = first;
+    each.folio_pages = frames;
+  }
+  return first;
+}
+
 pfn_t page_allocator::take(unsigned order) {
   assert(order < free_.size());
   if (!free_[order].empty()) {
@@ -35,13 +47,15 @@ pfn_t page_allocator::take(unsigned order) {
 
 void page_allocator::free_pages(pfn_t pfn, unsigned order) {
   pages_[pfn.n].refs = 0;
+  pages_[pfn.n].folio.reset();
+  pages_[pfn.n].folio_pages = 1;
   free_[order].push_back(pfn);
 }
 
-void page_allocator::put_page(pfn_t pfn) {
+void page_allocator::put_page(pfn_t pfn, unsigned order) {
   page& page = pages_[pfn.n];
   assert(page.refs != 0);
-  if (page.refs == 1) return free_pages(pfn);
+  if (page.refs == 1) return free_pages(pfn, order);
   --page.refs;
 }
 

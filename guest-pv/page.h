@@ -27,6 +27,8 @@ struct page {
   bool save_pinned = false;         ///< PageSavePinned: pinned for a suspend only
   bool anon_exclusive = true;       ///< PageAnonExclusive: fork has not shared it since it was copied or reused
   u32 refs = 0;                     ///< page_count: entries that map it, the page cache, and whoever works on it
+  std::optional<pfn_t> folio{};     ///< the first page of the large folio that it is part of
+  u32 folio_pages = 1;              ///< of its folio
   std::optional<pfn_t> user_pgd{};  ///< of a kernel pgd (page->private)
   std::bitset<entries_per_table> maybe_nonzero{};
   std::unique_ptr<known_entries> entries{};  ///< of page tables
@@ -39,14 +41,16 @@ class page_allocator {
 
   /// Gives the frames first … end-1 to the allocator.
   void add_range(pfn_t first, pfn_t end);
-  /// 2^order adjacent frames, aligned to their size; order is 0 or 1. Their contents are what they are, and the first
+  /// 2^order adjacent frames, aligned to their size; order is 0 to 9. Their contents are what they are, and the first
   /// has one reference.
   /// Throws guest_stopped (out_of_memory).
   pfn_t alloc_pages(unsigned order = 0);
   void free_pages(pfn_t pfn, unsigned order = 0);
+  /// A large folio: 2^order frames as alloc_pages gives them, but with one reference each, and given back one by one.
+  pfn_t alloc_folio(unsigned order);
   /// One more user, and one less: the last gives the frame back.
   void get_page(pfn_t pfn) { ++pages_[pfn.n].refs; }
-  void put_page(pfn_t pfn);
+  void put_page(pfn_t pfn, unsigned order = 0);
 
  private:
   struct range {
@@ -56,8 +60,8 @@ class page_allocator {
   pfn_t take(unsigned order);
 
   std::unordered_map<u64, page> pages_;
-  std::vector<range> ranges_;  ///< never handed out yet, ascending
-  std::array<std::vector<pfn_t>, 2> free_;
+  std::vector<range> ranges_;                ///< never handed out yet, ascending
+  std::array<std::vector<pfn_t>, 10> free_;  ///< by order; pieces of a larger one are never made
 };
 
 }  // namespace pvmmu::guest

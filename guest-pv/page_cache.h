@@ -9,15 +9,18 @@
 namespace pvmmu::guest {
 
 struct page_cache {
-  page_cache(page_allocator& allocator, u64 pages_) : size(pages_), allocator_(allocator) {}
+  /// `order_` 9: of huge pages.
+  page_cache(page_allocator& allocator, u64 pages_, unsigned order_ = 0)
+      : size(pages_), order(order_), allocator_(allocator) {}
   ~page_cache() {
-    for (const auto& [pgoff, page] : pages) allocator_.put_page(page);
+    for (const auto& [pgoff, page] : pages) allocator_.put_page(page, order);
   }
   page_cache(const page_cache&) = delete;
   page_cache& operator=(const page_cache&) = delete;
 
   const u64 size;                ///< of the file, in pages
-  std::map<u64, pfn_t> pages{};  ///< by page offset; what is missing is a hole
+  const unsigned order;          ///< of each of `pages`
+  std::map<u64, pfn_t> pages{};  ///< by page offset, in units of that order; what is missing is a hole
 
  private:
   page_allocator& allocator_;

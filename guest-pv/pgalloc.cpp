@@ -12,6 +12,13 @@ constexpr u64 PAGE_TABLE = PAGE_PRESENT | PAGE_RW | PAGE_USER | PAGE_ACCESSED | 
 /// CONFIG_PAGE_TABLE_ISOLATION doubles the pgd, though under Xen the second frame is never used.
 unsigned pgd_allocation_order(const kernel_state& k) { return k.config.page_table_isolation ? 1 : 0; }
 
+/// An entry that stays empty although it was set: Xen would not have the table, and nobody looked at its answer. Linux
+/// goes on, in page 0, for which it takes the empty entry; here it ends.
+[[noreturn]] void table_refused(unsigned level) {
+  throw guest_stopped(guest_stopped::reason::bug,
+                      fmt::format("an L{} entry is empty after a new table was hooked in: Xen refused it", level));
+}
+
 }  // namespace
 
 bool none(kernel_state& k, entry_ref e) { return k.tables.read(e) == 0; }
@@ -52,6 +59,7 @@ entry_ref alloc_entry(kernel_state& k, mm& mm, u64 va, unsigned level) {
   entry_ref e{mm.pgd, table_slot(va, 4)};
   for (unsigned at = 4; at > level; --at) {
     if (none(k, e)) populate(k, mm, e, at, k.tables.alloc_zeroed_page());
+    if (none(k, e)) table_refused(at);
     e = {table_below(k, e), table_slot(va, at - 1)};
   }
   return e;

@@ -20,6 +20,8 @@ struct entry_ref {
 inline constexpr u64 PAGE_OFFSET = 0xffff888000000000;                          ///< of the direct map, without KASLR
 constexpr u64 va_of(pfn_t pfn) { return PAGE_OFFSET + (pfn.n << PAGE_SHIFT); }  ///< __va
 
+inline constexpr u64 PAGE_KERNEL = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
+
 class page_tables {
  public:
   page_tables(processor& cpu, page_allocator& pages, const p2m& p2m) : cpu_(cpu), pages_(pages), p2m_(p2m) {}

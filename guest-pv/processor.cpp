@@ -25,7 +25,8 @@ access_result processor::access(const access_request& request, std::string_view 
 
 // The three lines are what Linux prints first (linux 6.1 arch/x86/mm/fault.c show_fault_oops).
 u64 processor::kernel_access(const access_request& request, std::string_view caller) {
-  const access_result result = access(request, caller);
+  access_result result = access(request, caller);
+  if (result.fault && fault_handler_ && fault_handler_(result)) result = access(request, caller);
   if (!result.fault) return result.value;
 
   const bool write = (result.error_code & PFEC_write_access) != 0;

@@ -2,6 +2,7 @@
 // A virtual CPU as the kernel's code sees it: who am I, am I in an interrupt, load, store, call the hypervisor. There
 // is one thread of control; `on` moves it to another vCPU for the time of an inter-processor interrupt.
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,10 @@ class processor {
   /// A hypercall's result as in rax. Throws guest_stopped if Xen crashed the domain.
   long hypercall(pvmmu::hypercall& call, std::string_view caller);
 
-  // Kernel-mode accesses of 8 bytes. A fault is the kernel's end: guest_stopped (oops).
+  /// The kernel's handler of its own page faults: true where the access can be made again.
+  void on_page_fault(std::function<bool(const access_result&)> handler) { fault_handler_ = std::move(handler); }
+
+  // Kernel-mode accesses of 8 bytes. A fault that the handler does not mend is the kernel's end: guest_stopped (oops).
   u64 load(u64 va, std::string_view caller);
   void store(u64 va, u64 value, std::string_view caller);
   u64 xchg(u64 va, u64 value, std::string_view caller);
@@ -55,6 +59,7 @@ class processor {
   hypercalls& xen_;
   vcpu_id_t id_ = 0;
   bool in_interrupt_ = false;
+  std::function<bool(const access_result&)> fault_handler_;
   std::vector<std::string> log_;
 };
 

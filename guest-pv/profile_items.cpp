@@ -25,6 +25,12 @@ template <>
 constexpr std::array names<write_back>{"never"sv, "dirty"sv, "always"sv};
 template <>
 constexpr std::array names<remote_flush>{"local_then_others"sv, "one_multi"sv};
+template <>
+constexpr std::array names<new_kernel_pgds>{"by_fault"sv, "synced"sv};
+template <>
+constexpr std::array names<pte_batch>{"single"sv, "compared"sv, "folio"sv};
+template <>
+constexpr std::array names<vunmap_clearing>{"at_purge"sv, "at_once"sv};
 
 template <auto Field>
 using type_of = std::remove_cvref_t<decltype(std::declval<kernel_profile>().*Field)>;
@@ -74,6 +80,13 @@ constexpr std::array items{
     item<&p::userfaultfd_moves>("userfaultfd_moves", "UFFDIO_MOVE exists"),
     item<&p::saved_dirty>("saved_dirty", "what is not writable keeps its dirty bit in another"),
     item<&p::kfence_inverts>("kfence_inverts", "KFENCE inverts the frame number of an entry that it makes absent"),
+    item<&p::hugetlb_in_pv>("hugetlb_in_pv", "processes can map huge pages"),
+    item<&p::vmalloc_pgds>("vmalloc_pgds", "how pgds learn of a new slot of the kernel's half"),
+    item<&p::vmalloc_fault_flushes>("vmalloc_fault_flushes", "vmalloc_fault leaves nothing queued in lazy MMU mode"),
+    item<&p::vunmap_clears>("vunmap_clears", "when what vunmap takes away leaves the tables"),
+    item<&p::unmaps_aliases_before_pin>("unmaps_aliases_before_pin",
+                                        "lazily unmapped aliases go before a table is pinned"),
+    item<&p::pte_batch_end>("pte_batch_end", "where fork's batch of one folio's entries ends"),
     item<&p::guards_l1_pin>("guards_l1_pin", "pinning an mm pins L1s with split page-table locks only"),
     item<&p::guards_l1_unpin>("guards_l1_unpin", "L1s are unpinned with split page-table locks only"),
 };

@@ -42,6 +42,8 @@ class pv_mmu_ops {
   // ---- lazy modes
   virtual void enter_lazy_mmu() = 0;
   virtual void leave_lazy_mmu() = 0;
+  /// arch_flush_lazy_mmu_mode: what is queued goes out, the mode stays.
+  virtual void flush_lazy_mmu() = 0;
   virtual void start_context_switch() = 0;
   virtual void end_context_switch() = 0;
 
@@ -55,6 +57,8 @@ class pv_mmu_ops {
   // ---- the whole kernel
   /// Builds the kernel's own tables; afterwards the direct map can be used, and init_mm's pgd is loaded everywhere.
   virtual void pagetable_init() = 0;
+  /// The balloon gives the frame behind a page of the kernel's back to the hypervisor. The page stays, and has none.
+  virtual void decrease_reservation(pfn_t page) = 0;
   virtual void pre_suspend() = 0;
   virtual void post_suspend() = 0;
 };

@@ -10,7 +10,7 @@ namespace {
 bool compatible(const vma& left, const vma& right) {
   return left.end == right.start && left.kind == right.kind && left.file == right.file &&
          left.grows_down == right.grows_down && left.locked == right.locked && left.uffd == right.uffd &&
-         left.pgoff_of(left.end) == right.pgoff;
+         left.huge == right.huge && left.pgoff_of(left.end) == right.pgoff;
 }
 
 /// can_vma_merge_after/before, but for the anon_vma. The kernel's own areas stay apart, by their vm_ops.

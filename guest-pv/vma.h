@@ -24,6 +24,7 @@ struct vma {
   bool pfnmap = false;                 ///< VM_PFNMAP: special, of frames without a struct page, like vvar's
   bool grows_down = false;             ///< VM_GROWSDOWN: a stack
   bool locked = false;                 ///< VM_LOCKED
+  bool huge = false;                   ///< VM_HUGETLB: of huge pages
   bool uffd = false;                   ///< VM_UFFD_MISSING: what is missing is a userfaultfd's to bring
 
   u64 pages() const { return (end - start) >> PAGE_SHIFT; }

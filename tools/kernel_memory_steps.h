@@ -16,6 +16,6 @@ bool is_kernel_memory_step(const scenario::step& step);
 /// Carries out `step` on `k`. Throws guest::guest_stopped, and unresolved where a name stands for no frame of the
 /// domain.
 void perform_kernel_memory_step(const scenario_file& file, const scenario::step& step, guest::kernel& k,
-                                const name_resolver& names);
+                                const name_resolver& names, step_outcome& outcome);
 
 }  // namespace pvmmu::tools

@@ -29,6 +29,7 @@ guest::mapping mapping_of(const sc::mmap& m) {
   what.pgoff = m.file_page();
   what.grows_down = m.grows_down();
   what.locked = m.locked();
+  what.huge = m.huge();
   return what;
 }
 
@@ -79,7 +80,8 @@ void memory_step::perform() {
   using guest::kernel;
   switch (step_.action_case()) {
     case sc::step::kCreateFile:
-      return done(k_.create_file(cpu_, step_.create_file().name(), step_.create_file().bytes()));
+      return done(k_.create_file(cpu_, step_.create_file().name(), step_.create_file().bytes(),
+                                 step_.create_file().folio_order()));
     case sc::step::kMmap: {
       const auto& m = step_.mmap();
       return done(k_.mmap(cpu_, mm(m), m.va(), m.bytes(), mapping_of(m)));
@@ -119,6 +121,7 @@ void memory_step::perform() {
 
 void set_error(step_outcome& outcome, const guest::mm_error& e) {
   outcome.error = e.error == linux_sigsegv ? std::string(sigsegv) : std::string(errno_name(-e.error));
+  if (e.error == guest::faults_for_ever) outcome.error = "faults for ever";
   if (outcome.error.empty()) outcome.error = fmt::format("{}", -e.error);
   outcome.error_text = e.text;
 }

@@ -162,7 +162,7 @@ class runner {
       else if (step.has_alloc_frame())
         alloc_frame_step(step, d);
       else if (is_kernel_memory_step(step))
-        perform_kernel_memory_step(file_, step, *d.kernel(), resolver(step, d));
+        perform_kernel_memory_step(file_, step, *d.kernel(), resolver(step, d), outcome);
       else
         perform_kernel_step(step, *d.kernel(), d.spaces(), outcome);
     } catch (const guest::guest_stopped& e) {

@@ -163,7 +163,8 @@ void scenario_checker::check_expect(const sc::step& s, const sc::expect& e) cons
   only_of(!e.entry_result().empty(), call.has_multicall(), "entry_result", "a multicall");
   only_of(!e.grant_status().empty(), call.has_map_grant_ref() || call.has_unmap_grant_ref(), "grant_status",
           "map_grant_ref and unmap_grant_ref");
-  only_of(e.has_value(), s.has_read() || s.has_access(), "value", "read and access");
+  only_of(e.has_value(), s.has_read() || s.has_kernel_read() || s.has_access(), "value",
+          "read, kernel_read and access");
   only_of(e.has_value_word(), s.has_access(), "value_word", "access");
   only_of(e.has_guest_fault(), s.has_access(), "guest_fault", "access");
   if (!e.error().empty() && e.has_result()) file_.fail(e, "error", "expected result or error, not both");

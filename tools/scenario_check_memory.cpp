@@ -43,6 +43,7 @@ void scenario_checker::check_create_file(const sc::create_file& f) {
     file_.fail(f, "bytes",
                fmt::format("bytes is {:#x}: expected whole pages, at least one, of the domain's {}", f.bytes(),
                            domain_pages()));
+  in_range(f, "folio_order", f.folio_order(), 0, 9);
   if (!files_.emplace(domid_, f.name()).second)
     file_.fail(f, "name", fmt::format("file \"{}\" exists already: expected a new name", f.name()));
 }
@@ -51,6 +52,7 @@ void scenario_checker::check_mmap(const sc::mmap& m) const {
   check_region(m);
   if (m.read_only() + m.none() + m.executable() > 1)
     file_.fail(m, {}, "expected at most one of read_only, none and executable");
+  if (m.huge() && !m.shared()) file_.fail(m, "huge", "huge pages are mapped shared: expected shared: true");
   if (m.shared() && !m.file().empty()) file_.fail(m, "shared", "a file's pages are mapped private: expected no shared");
   if (!m.file().empty() && !files_.contains({domid_, m.file()}))
     file_.fail(m, "file", fmt::format("there is no file \"{}\" here: expected one of create_file's", m.file()));

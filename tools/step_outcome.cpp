@@ -62,7 +62,7 @@ class judge {
 
   void contents() {
     for (const auto& e : step_.expect())
-      if (e.has_value() && step_.has_read()) value(e, e.value());
+      if (e.has_value() && (step_.has_read() || step_.has_kernel_read())) value(e, e.value());
   }
 
  private:

@@ -7,10 +7,14 @@ namespace pvmmu::guest {
 mmu_pv::mmu_pv(kernel_state& k)
     : k_(k), xen_(k.cpu, k.tables), mc_(xen_, k.config.vcpus), current_cr3_(k.config.vcpus) {}
 
-// Only present entries hold machine frames. An entry that PROT_NONE made absent holds the kernel's own frame number,
-// inverted so that it points nowhere (linux 6.1 arch/x86/include/asm/pgtable-invert.h).
+// Only present entries hold machine frames; of a page without a frame there is only the empty one (xen_make_pte). An
+// entry that PROT_NONE made absent holds the kernel's own frame number, inverted so that it points nowhere (linux 6.1
+// arch/x86/include/asm/pgtable-invert.h).
 pte_t mmu_pv::make_pte(pfn_t pfn, u64 flags) const {
-  if ((flags & PAGE_PRESENT) != 0) return pvmmu::make_pte(k_.p2m.pfn_to_mfn(pfn), flags);
+  if ((flags & PAGE_PRESENT) != 0) {
+    const auto mfn = k_.p2m.find(pfn);
+    return mfn ? pvmmu::make_pte(*mfn, flags) : 0;
+  }
   return pvmmu::make_pte(mfn_t{~pfn.n}, flags);
 }
 
@@ -77,6 +81,7 @@ void mmu_pv::set_pfn_prot(pfn_t pfn, u64 prot, u64 flags, std::string_view calle
 
 void mmu_pv::alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) {
   if (!k_.pages[mm.pgd].pinned) return;
+  if (k_.profile().unmaps_aliases_before_pin) vm_unmap_aliases(k_);
   const bool was_pinned = std::exchange(k_.pages[pfn].pinned, true) && k_.profile().alloc_ptpage_checks_pinned;
 
   set_pfn_prot(pfn, page_kernel_ro(k_.profile()), UVMF_NONE, "xen_alloc_ptpage");
@@ -113,6 +118,10 @@ void mmu_pv::start_context_switch() { mc_.set_lazy_mode(lazy_mode::cpu); }
 void mmu_pv::end_context_switch() {
   mc_.flush();
   mc_.set_lazy_mode(lazy_mode::none);
+}
+
+void mmu_pv::flush_lazy_mmu() {
+  if (mc_.get_lazy_mode() == lazy_mode::mmu) mc_.flush();
 }
 
 // ---- the processor

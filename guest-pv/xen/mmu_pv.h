@@ -11,8 +11,6 @@
 
 namespace pvmmu::guest {
 
-inline constexpr u64 PAGE_KERNEL = PAGE_PRESENT | PAGE_RW | PAGE_ACCESSED | PAGE_DIRTY | PAGE_NX;
-
 /// A kernel mapping that is not writable is not dirty either, where a saved dirty bit exists.
 constexpr u64 page_kernel_ro(const kernel_profile& p) {
   return PAGE_KERNEL & ~(PAGE_RW | (p.saved_dirty ? PAGE_DIRTY : 0));
@@ -39,6 +37,7 @@ class mmu_pv final : public pv_mmu_ops {
   void ptep_modify_prot_commit(entry_ref e, pte_t value) override;
   void enter_lazy_mmu() override;
   void leave_lazy_mmu() override;
+  void flush_lazy_mmu() override;
   void start_context_switch() override;
   void end_context_switch() override;
   void write_cr3(pfn_t pgd) override;
@@ -46,6 +45,7 @@ class mmu_pv final : public pv_mmu_ops {
   void flush_tlb_one_user(u64 va) override;
   void flush_tlb_multi(u64 cpus, u64 start, u64 end) override;
   void pagetable_init() override;
+  void decrease_reservation(pfn_t page) override;
   void pre_suspend() override;
   void post_suspend() override;
 

@@ -54,6 +54,7 @@ void mmu_pv::unpin_page(pfn_t pfn, unsigned level) {
 }
 
 void mmu_pv::pgd_pin(pfn_t pgd) {
+  if (k_.profile().unmaps_aliases_before_pin) vm_unmap_aliases(k_);
   pgd_walk(pgd, 4, &mmu_pv::pin_page);
   mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L4_TABLE, pgd), "__xen_pgd_pin");
   if (const auto user_pgd = k_.pages[pgd].user_pgd) {

@@ -40,6 +40,7 @@ std::string mmap_text(const sc::mmap& m) {
   if (!m.file().empty()) text += fmt::format(", of \"{}\" from page {}", m.file(), m.file_page());
   if (m.grows_down()) text += ", growing down";
   if (m.locked()) text += ", locked";
+  if (m.huge()) text += ", of huge pages";
   return text;
 }
 
@@ -95,6 +96,17 @@ std::string kernel_memory_text(const sc::step& s) {
   switch (s.action_case()) {
     case sc::step::kKfenceProtect: return "kfence_protect " + frame_text(s.kfence_protect().frame());
     case sc::step::kKfenceUnprotect: return "kfence_unprotect " + frame_text(s.kfence_unprotect().frame());
+    case sc::step::kVmap: {
+      std::string text = "vmap";
+      for (const auto& f : s.vmap().frame()) text += " " + frame_text(f);
+      return text;
+    }
+    case sc::step::kVunmap: return fmt::format("vunmap {:#x}", s.vunmap().va());
+    case sc::step::kFreeFrame: return "free_frame " + frame_text(s.free_frame().frame());
+    case sc::step::kBalloonOut: return "balloon_out " + frame_text(s.balloon_out().frame());
+    case sc::step::kKernelRead:
+      return fmt::format("the kernel reads {:#x}{}", s.kernel_read().va(),
+                         s.kernel_read().in_lazy_mmu() ? " in lazy MMU mode" : "");
     default: return {};
   }
 }
