@@ -1,53 +1,34 @@
 #include "tools/recording_file.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/gzip_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <zlib.h>
 
 #include <cassert>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 namespace pvmmu::tools {
 namespace {
 
-namespace io = google::protobuf::io;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::io::CodedOutputStream;
 
-/// A chunk is written when its records reach this size, unpacked. Large, because that compresses better.
-constexpr std::size_t chunk_target_bytes = std::size_t{1} << 19;
+/// A chunk is written when its records reach this size, unpacked, if nobody flushes before.
+constexpr std::size_t chunk_target_bytes = std::size_t{1} << 16;
+/// A zlib stream ends when it reaches this size: so far apart are the places where a reader can begin.
+constexpr std::size_t stream_target_bytes = std::size_t{1} << 18;
 
-u32 checksum(const std::string& bytes) {
-  return static_cast<u32>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
+constexpr u32 record_tag =
+    WireFormatLite::MakeTag(recording::record_list::kRecordsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
 
-std::string pack(const recording::record_list& records) {
-  std::string packed;
-  io::StringOutputStream bytes(&packed);
-  io::GzipOutputStream::Options options;
-  options.format = io::GzipOutputStream::ZLIB;
-  options.compression_level = Z_BEST_COMPRESSION;
-  io::GzipOutputStream zipped(&bytes, options);
-  const bool packs = records.SerializeToZeroCopyStream(&zipped) && zipped.Close();
-  assert(packs && "memory takes all bytes");
-  return packed;
-}
-
-/// What `packed` holds, or nothing where it is no zlib stream or longer than a chunk may be.
-std::optional<std::string> unpack(const std::string& packed) {
-  io::ArrayInputStream bytes(packed.data(), static_cast<int>(packed.size()));
-  io::GzipInputStream zipped(&bytes, io::GzipInputStream::ZLIB);
-  std::string unpacked;
-  const void* data = nullptr;
-  int size = 0;
-  while (zipped.Next(&data, &size)) {
-    if (unpacked.size() + static_cast<std::size_t>(size) > max_unpacked_chunk_bytes) return std::nullopt;
-    unpacked.append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  }
-  if (zipped.ZlibErrorCode() != Z_STREAM_END) return std::nullopt;
-  return unpacked;
+/// Of `bytes`, which go on with those that `before` is of.
+u32 checksum(u32 before, std::string_view bytes) {
+  return static_cast<u32>(crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
 std::string system_error_text() { return std::strerror(errno); }
@@ -56,53 +37,79 @@ std::string system_error_text() { return std::strerror(errno); }
 
 // ---- writing
 
-recording_writer::recording_writer(std::string path)
-    : path_(std::move(path)), part_path_(path_ + ".part"), out_(part_path_, std::ios::binary | std::ios::trunc) {}
+recording_writer::recording_writer(std::string path, std::string written_path)
+    : path_(std::move(path)), written_path_(std::move(written_path)), out_(std::fopen(written_path_.c_str(), "wb")) {}
 
-std::expected<recording_writer, std::string> recording_writer::create(const std::string& path) {
-  recording_writer writer(path);
-  if (!writer.out_) return std::unexpected(fmt::format("{}.part: cannot be written: {}", path, system_error_text()));
-  writer.out_.write(recording_magic.data(), static_cast<std::streamsize>(recording_magic.size()));
+std::expected<recording_writer, std::string> recording_writer::begin(std::string path, std::string written_path) {
+  recording_writer writer(std::move(path), std::move(written_path));
+  if (!writer.out_)
+    return std::unexpected(fmt::format("{}: cannot be written: {}", writer.written_path_, system_error_text()));
+  std::setvbuf(writer.out_.get(), nullptr, _IONBF, 0);  // chunks are written whole
+  writer.write(recording_magic.data(), recording_magic.size());
   return writer;
 }
 
+std::expected<recording_writer, std::string> recording_writer::create(const std::string& path) {
+  return begin(path, path + ".part");
+}
+
+std::expected<recording_writer, std::string> recording_writer::create_live(const std::string& path) {
+  return begin(path, path);
+}
+
 recording_writer::~recording_writer() {
-  if (!out_.is_open()) return;  // finished, or moved from
-  out_.close();
-  std::remove(part_path_.c_str());
+  if (out_ && written_path_ != path_) std::remove(written_path_.c_str());
 }
 
 void recording_writer::add(const recording::record& record) {
   assert((end_.records() == 0) == record.has_header() && "the header comes first, once");
+  const std::size_t bytes = record.ByteSizeLong();
+  if (pending_.size() + bytes > chunk_target_bytes) flush();
   end_.set_records(end_.records() + 1);
   if (record.has_piece()) end_.set_pieces(end_.pieces() + 1);
-  const std::size_t bytes = record.ByteSizeLong();
-  if (pending_bytes_ + bytes > chunk_target_bytes) write_chunk();
-  *pending_.add_records() = record;
-  pending_bytes_ += bytes;
+  const std::size_t begin = pending_.size();
+  constexpr std::size_t max_head_bytes = 8;
+  pending_.resize(begin + max_head_bytes + bytes);
+  u8* const at = reinterpret_cast<u8*>(pending_.data()) + begin;
+  u8* const body = CodedOutputStream::WriteVarint32ToArray(static_cast<u32>(bytes),
+                                                           CodedOutputStream::WriteTagToArray(record_tag, at));
+  pending_.resize(begin + static_cast<std::size_t>(record.SerializeWithCachedSizesToArray(body) - at));
+  if (record.has_header()) flush();  // a file that is torn soon opens as well
 }
 
-void recording_writer::write_chunk() {
-  if (pending_.records_size() == 0) return;
-  recording::chunk chunk;
-  chunk.set_records(pack(pending_));
-  chunk.set_crc32(checksum(chunk.records()));
-  const auto bytes = static_cast<u32>(chunk.ByteSizeLong());
-  if (bytes > max_chunk_bytes || pending_bytes_ >= max_unpacked_chunk_bytes) {  // one record, beyond all measure
-    errno = EFBIG;
-    out_.setstate(std::ios::failbit);
-    return;
+void recording_writer::seal() {
+  flush();
+  stream_bytes_ = 0;
+}
+
+bool recording_writer::flush() {
+  if (pending_.empty() || !error_.empty()) return error_.empty();
+  if (pending_.size() > max_unpacked_chunk_bytes) {
+    error_ = fmt::format("a record of {} bytes, at most {} can be written", pending_.size(), max_unpacked_chunk_bytes);
+    return false;
   }
-  std::vector<u8> frame;
-  chunk.SerializeToArray(add_frame(frame, bytes), static_cast<int>(bytes));
-  out_.write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
-  pending_.Clear();
-  pending_bytes_ = 0;
+  const bool continues = stream_bytes_ != 0 && stream_bytes_ < stream_target_bytes;
+  const std::string_view packed = packer_.pack(pending_, continues);
+  chunk_.set_records(packed.data(), packed.size());
+  stream_checksum_ = checksum(continues ? stream_checksum_ : 0, packed);
+  chunk_.set_crc32(stream_checksum_);
+  if (continues)
+    chunk_.clear_pieces_before();
+  else
+    chunk_.set_pieces_before(pieces_before_);
+  frame_.clear();
+  const auto bytes = static_cast<u32>(chunk_.ByteSizeLong());
+  chunk_.SerializeWithCachedSizesToArray(add_frame(frame_, bytes));
+  write(frame_.data(), frame_.size());
+  stream_bytes_ = (continues ? stream_bytes_ : 0) + frame_.size();
+  pieces_before_ = end_.pieces();
+  pending_.clear();
+  return error_.empty();
 }
 
-void recording_writer::flush() {
-  write_chunk();
-  out_.flush();
+void recording_writer::write(const void* bytes, std::size_t size) {
+  bytes_ += size;
+  if (std::fwrite(bytes, 1, size, out_.get()) != size) error_ = system_error_text();
 }
 
 std::expected<u64, std::string> recording_writer::finish() {
@@ -110,13 +117,14 @@ std::expected<u64, std::string> recording_writer::finish() {
   *last.mutable_end() = end_;
   last.mutable_end()->set_records(end_.records() + 1);
   add(last);
-  write_chunk();
-  const auto bytes = static_cast<u64>(out_.tellp());
-  if (!out_.flush()) return std::unexpected(fmt::format("{}: cannot be written: {}", part_path_, system_error_text()));
-  out_.close();
-  if (std::rename(part_path_.c_str(), path_.c_str()) != 0)
-    return std::unexpected(fmt::format("{}: cannot be renamed: {}", part_path_, system_error_text()));
-  return bytes;
+  flush();
+  const bool closed = std::fclose(out_.release()) == 0;
+  if (!closed && error_.empty()) error_ = system_error_text();
+  const bool whole = error_.empty();
+  if (whole && (written_path_ == path_ || std::rename(written_path_.c_str(), path_.c_str()) == 0)) return bytes_;
+  if (whole) error_ = "it cannot be renamed: " + system_error_text();
+  if (written_path_ != path_) std::remove(written_path_.c_str());
+  return std::unexpected(fmt::format("{}: cannot be written: {}", written_path_, error_));
 }
 
 // ---- reading
@@ -151,18 +159,32 @@ std::expected<void, std::string> recording_reader::read_magic() {
 }
 
 std::expected<void, std::string> recording_reader::read_header() {
-  auto first = take_record();
-  if (!first) return std::unexpected(first.error());
-  if (!first->has_header()) return damaged("the first record is expected to be a header");
-  header_ = std::move(*first->mutable_header());
-  if (header_.format_version() != recording_format_version) {
-    return damaged(fmt::format("written in format {} by pvmmu {}: this pvmmu reads format {}", header_.format_version(),
-                               header_.tool_version(), recording_format_version));
+  recording::record first;
+  const auto taken = take_record(first);
+  if (!taken) return std::unexpected(taken.error());
+  if (!*taken) return damaged("a header is expected: " + *torn_);
+  if (!first.has_header()) return damaged("the first record is expected to be a header");
+  header_ = std::move(*first.mutable_header());
+  if (header_.format_version() == 0 || header_.format_version() > recording_format_version) {
+    return damaged(fmt::format("written in format {} by pvmmu {}: this pvmmu reads formats 1 to {}",
+                               header_.format_version(), header_.tool_version(), recording_format_version));
   }
   return {};
 }
 
-std::expected<std::span<const u8>, std::string> recording_reader::read_frame() {
+void recording_reader::go_to(const stream_begin& place) {
+  in_.clear();
+  in_.seekg(static_cast<std::streamoff>(place.byte));
+  frames_ = frame_reader(max_chunk_bytes);
+  records_ = {};
+  chunk_begin_ = chunk_end_ = place.byte;
+  pieces_ = place.pieces_before;
+  all_read_ = ended_ = false;
+  torn_.reset();
+  if (recording::record header; place.byte == recording_magic.size()) std::ignore = take_record(header);
+}
+
+std::expected<std::optional<std::span<const u8>>, std::string> recording_reader::read_frame() {
   for (;;) {
     const auto frame = frames_.next();
     if (!frame) return damaged(frame.error() + ": the file is damaged here");
@@ -172,58 +194,77 @@ std::expected<std::span<const u8>, std::string> recording_reader::read_frame() {
     frames_.commit(static_cast<std::size_t>(in_.gcount()));
     if (in_.gcount() != 0) continue;
     if (in_.bad()) return damaged("cannot be read: " + system_error_text());
-    return damaged(frames_.between_frames()
-                       ? "the file ends without an end record: it is torn"
-                       : fmt::format("the file ends at byte {} within a chunk: it is torn", file_bytes_));
+    torn_ = frames_.between_frames()
+                ? "the end record is missing"
+                : fmt::format("the last {} bytes are no complete chunk", file_bytes_ - chunk_begin_);
+    return std::nullopt;
   }
 }
 
-std::expected<void, std::string> recording_reader::read_chunk() {
+std::expected<bool, std::string> recording_reader::read_chunk() {
   chunk_begin_ = chunk_end_;
   const auto frame = read_frame();
   if (!frame) return std::unexpected(frame.error());
-  chunk_end_ += frame_header_bytes + frame->size();
+  if (!*frame) return false;
+  chunk_end_ += frame_header_bytes + (*frame)->size();
   recording::chunk chunk;
-  if (!chunk.ParseFromArray(frame->data(), static_cast<int>(frame->size())) ||
+  if (!chunk.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size())) ||
       !chunk.GetReflection()->GetUnknownFields(chunk).empty()) {
     return damaged("the bytes are no chunk: the file is damaged");
   }
-  if (const u32 found = checksum(chunk.records()); found != chunk.crc32()) {
-    return damaged(
-        fmt::format("the chunk's checksum is {:#010x}, expected {:#010x}: the file is damaged", found, chunk.crc32()));
+  const bool continues = header_.format_version() >= 2 && !chunk.has_pieces_before();
+  stream_checksum_ = checksum(continues ? stream_checksum_ : 0, chunk.records());
+  if (stream_checksum_ != chunk.crc32()) {
+    return damaged(fmt::format("the chunk's checksum is {:#010x}, expected {:#010x}: the file is damaged",
+                               stream_checksum_, chunk.crc32()));
   }
-  const auto unpacked = unpack(chunk.records());
-  if (!unpacked) {
-    return damaged(fmt::format("the chunk is no zlib stream of at most {} bytes", max_unpacked_chunk_bytes));
-  }
-  if (!records_.ParseFromString(*unpacked)) return damaged("the chunk's contents are no records");
-  next_ = 0;
-  return {};
+  const auto unpacked = unpacker_.unpack(chunk.records(), continues, max_unpacked_chunk_bytes);
+  if (!unpacked)
+    return damaged(fmt::format("the chunk is no part of a zlib stream, of at most {} bytes", max_unpacked_chunk_bytes));
+  if (chunk.has_pieces_before() && chunk.pieces_before() != pieces_)
+    return damaged(fmt::format("{} pieces are before this chunk, it says {}", pieces_, chunk.pieces_before()));
+  records_ = *unpacked;
+  return true;
 }
 
-std::expected<recording::record, std::string> recording_reader::take_record() {
-  while (next_ == records_.records_size()) {
-    if (auto read = read_chunk(); !read) return std::unexpected(read.error());
+std::expected<bool, std::string> recording_reader::take_record(recording::record& record) {
+  while (records_.empty()) {
+    const auto read = read_chunk();
+    if (!read || !*read) return read;
   }
+  CodedInputStream in(reinterpret_cast<const u8*>(records_.data()), static_cast<int>(records_.size()));
+  u32 bytes = 0;
+  const bool is_record = in.ReadTag() == record_tag && in.ReadVarint32(&bytes);
+  const auto head = static_cast<std::size_t>(in.CurrentPosition());
+  if (!is_record || bytes > records_.size() - head ||
+      !record.ParseFromArray(records_.data() + head, static_cast<int>(bytes)))
+    return damaged("the chunk's contents are no records");
+  records_.remove_prefix(head + bytes);
   ++taken_;
-  return std::move(*records_.mutable_records(next_++));
+  return true;
 }
 
 std::expected<std::optional<recording::record>, std::string> recording_reader::next() {
   if (ended_) return std::nullopt;
-  auto record = take_record();
-  if (!record) return std::unexpected(record.error());
-  if (record->has_piece()) ++pieces_;
-  if (!record->has_end()) return std::move(*record);
-  const recording::end& end = record->end();
-  if (end.records() != taken_ || end.pieces() != pieces_) {
+  recording::record record;
+  const auto taken = take_record(record);
+  if (!taken) return std::unexpected(taken.error());
+  if (*taken && record.has_piece()) ++pieces_;
+  if (*taken && !record.has_end()) return record;
+  ended_ = true;
+  if (const auto checked = *taken ? check_end(record.end()) : std::expected<void, std::string>(); !checked)
+    return std::unexpected(checked.error());
+  return std::nullopt;
+}
+
+std::expected<void, std::string> recording_reader::check_end(const recording::end& end) const {
+  if (all_read_ && (end.records() != taken_ || end.pieces() != pieces_)) {
     return std::unexpected(complaint(fmt::format("the file has {} records with {} pieces, {} with {} are expected",
                                                  taken_, pieces_, end.records(), end.pieces())));
   }
-  if (chunk_end_ != file_bytes_ || next_ != records_.records_size())
+  if (chunk_end_ != file_bytes_ || !records_.empty())
     return std::unexpected(complaint("nothing is expected after the end record"));
-  ended_ = true;
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace pvmmu::tools

@@ -81,6 +81,7 @@ replay_report play(const recorded_run& run, bool shows_progress) {
   replay_report report;
   report.guest = run.header.guest();
   report.hypervisor = run.header.hypervisor();
+  report.torn = run.torn;
   const replay_order order = find_order(run, shows_progress);
   report.overlapping = order.overlapping();
   player p(run.header, run.before);
@@ -121,6 +122,8 @@ void print_text(const replay_report& report) {
     for (const std::string& difference : shown) text += difference + "\n";
     if (report.differ[kind] > shown.size()) text += fmt::format("… and {} more\n", report.differ[kind] - shown.size());
   }
+  if (report.torn)
+    text += fmt::format("the recording is torn: {}; the calls before that were repeated\n", *report.torn);
   text += fmt::format(
       "{} on {}: {} calls, {} overlapping, {} continuations predicted, {} true preemptions taken from the recording, "
       "{} entries' "
@@ -136,19 +139,20 @@ void print_json(const replay_report& report) {
   for (const auto& kept : report.first_differences) {
     for (const std::string& difference : kept) differences.emplace_back(difference);
   }
-  const json::object document{{"guest", report.guest},
-                              {"hypervisor", report.hypervisor},
-                              {"calls", report.calls},
-                              {"overlapping", report.overlapping},
-                              {"continuations_predicted", report.continuations_predicted},
-                              {"true_preemptions", report.true_preemptions},
-                              {"accessed_dirty_adopted", report.accessed_dirty_adopted},
-                              {"frames_compared", report.frames_compared},
-                              {"tables_compared", report.tables_compared},
-                              {"results_differ", report.differ[replay_report::results]},
-                              {"frames_differ", report.differ[replay_report::frames]},
-                              {"table_entries_differ", report.differ[replay_report::table_entries]},
-                              {"first_differences", differences}};
+  json::object document{{"guest", report.guest},
+                        {"hypervisor", report.hypervisor},
+                        {"calls", report.calls},
+                        {"overlapping", report.overlapping},
+                        {"continuations_predicted", report.continuations_predicted},
+                        {"true_preemptions", report.true_preemptions},
+                        {"accessed_dirty_adopted", report.accessed_dirty_adopted},
+                        {"frames_compared", report.frames_compared},
+                        {"tables_compared", report.tables_compared},
+                        {"results_differ", report.differ[replay_report::results]},
+                        {"frames_differ", report.differ[replay_report::frames]},
+                        {"table_entries_differ", report.differ[replay_report::table_entries]},
+                        {"first_differences", differences}};
+  if (report.torn) document["torn"] = *report.torn;
   write_result(json::serialize(document) + "\n");
 }
 

@@ -10,6 +10,7 @@
 // recorded (timeline/replay_order.h).
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct replay_report {
 
   std::string guest;
   std::string hypervisor;
+  std::optional<std::string> torn;  ///< what the recording's end lacks: then the state after the last call as well
   u64 calls = 0;                    ///< entries into the hypervisor, and entries of multicalls
   u64 overlapping = 0;              ///< pieces that were entered before an earlier one was left
   u64 continuations_predicted = 0;  ///< pieces that the model left by itself, as recorded

@@ -14,6 +14,7 @@ namespace pvmmu::tools {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 recording::record header_record() {
@@ -28,6 +29,19 @@ recording::record piece_record(u64 va) {
   recording::record record;
   record.mutable_piece()->mutable_call()->mutable_update_va_mapping()->set_va(va);
   return record;
+}
+
+/// The pieces of a file that must be torn, or the error.
+std::expected<u64, std::string> read_torn(const std::string& path) {
+  auto reader = recording_reader::open(path);
+  if (!reader) return std::unexpected(reader.error());
+  for (u64 pieces = 0;; ++pieces) {
+    const auto record = reader->next();
+    if (!record) return std::unexpected(record.error());
+    if (*record) continue;
+    EXPECT_TRUE(reader->torn());
+    return pieces;
+  }
 }
 
 /// A small file of `pieces` pieces.
@@ -98,6 +112,31 @@ TEST(recording_file, leaves_nothing_without_finish) {
   EXPECT_FALSE(std::filesystem::exists(path + ".part"));
 }
 
+// A file that is written live is there from the beginning, and needs no finish to be read.
+TEST(recording_file, can_be_read_while_it_is_written) {
+  const scratch_directory scratch;
+  const std::string path = scratch.path("live.rec");
+  auto writer = recording_writer::create_live(path);
+  ASSERT_TRUE(writer);
+  writer->add(header_record());
+  for (u64 i = 0; i < 3; ++i) {
+    writer->add(piece_record(i));
+    EXPECT_TRUE(writer->flush());
+    EXPECT_EQ(read_torn(path), i + 1);
+  }
+  EXPECT_TRUE(writer->finish());
+  EXPECT_EQ(read_records(path).size(), 4u);
+}
+
+// A full disk is an error that `flush` tells at once, and `finish` in words.
+TEST(recording_file, says_why_it_cannot_go_on) {
+  auto writer = recording_writer::create_live("/dev/full");
+  ASSERT_TRUE(writer);
+  writer->add(header_record());
+  EXPECT_FALSE(writer->flush());
+  EXPECT_THAT(writer->finish().error(), HasSubstr("/dev/full: cannot be written: No space left"));
+}
+
 // A directory that does not exist is an error of the environment with its reason, not a silent nothing.
 TEST(recording_file, says_why_it_cannot_write) {
   const auto writer = recording_writer::create("/nonexistent/x.rec");
@@ -105,18 +144,48 @@ TEST(recording_file, says_why_it_cannot_write) {
   EXPECT_THAT(writer.error(), AllOf(HasSubstr("/nonexistent/x.rec"), HasSubstr("No such file")));
 }
 
-// However short a file was cut, the reader says so; it names the file and a byte of it.
-TEST(recording_file, names_every_truncation) {
+// Cut at any byte, a live file opens with all records that were whole by then, and says what its end lacks. Before its
+// header is whole there is nothing to open, which is an error.
+TEST(recording_file, holds_what_is_whole_where_it_is_cut) {
   const scratch_directory scratch;
-  const std::string whole = read_bytes(small_file(scratch, 20));
-  const std::string path = scratch.path("cut.rec");
+  const std::string path = scratch.path("live.rec");
+  std::vector<std::size_t> ends;  // of the file's bytes, once the header and so many pieces were written
+  {
+    auto writer = recording_writer::create_live(path);
+    ASSERT_TRUE(writer);
+    writer->add(header_record());
+    for (u64 i = 0; i < 100; ++i) {
+      ends.push_back(std::filesystem::file_size(path));
+      writer->add(piece_record(i * i * i));
+      writer->flush();
+    }
+    ends.push_back(std::filesystem::file_size(path));
+    ASSERT_TRUE(writer->finish());
+  }
+  const std::string whole = read_bytes(path);
+  ASSERT_GT(whole.size(), 1024u);
   for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
     write_bytes(path, whole.substr(0, bytes));
-    const auto read = read_through(path);
-    ASSERT_FALSE(read) << "cut to " << bytes << " bytes";
-    ASSERT_THAT(read.error(), AllOf(HasSubstr(path + ": at byte "),
-                                    HasSubstr(bytes < recording_magic.size() ? "no recording" : "torn")))
-        << "cut to " << bytes << " bytes";
+    const auto pieces = read_torn(path);
+    const auto expected = std::ranges::upper_bound(ends, bytes) - ends.begin() - 1;
+    if (expected >= 0)
+      ASSERT_EQ(pieces, static_cast<u64>(expected)) << "cut to " << bytes << " bytes";
+    else
+      ASSERT_THAT(pieces.error(),
+                  HasSubstr(bytes < recording_magic.size() ? "no recording" : "a header is expected: the "))
+          << "cut to " << bytes << " bytes";
+  }
+}
+
+// The same at the end of a real recording, written anew in the newer format.
+TEST(recording_file, opens_a_real_recording_cut_in_its_last_kilobyte) {
+  const scratch_directory scratch;
+  const std::string path = scratch.path("cut.rec");
+  write_records(path, read_records(recording_path("l61-exec")));
+  const std::string whole = read_bytes(path);
+  for (std::size_t bytes = whole.size() - 1024; bytes < whole.size(); ++bytes) {
+    write_bytes(path, whole.substr(0, bytes));
+    ASSERT_TRUE(read_torn(path)) << "cut to " << bytes << " bytes: " << read_torn(path).error();
   }
 }
 
@@ -128,9 +197,45 @@ TEST(recording_file, names_a_missing_chunk) {
   ASSERT_GE(begins.size(), 3u);
   const std::string path = scratch.path("cut.rec");
   write_bytes(path, whole.substr(0, begins.back()));
-  EXPECT_THAT(read_through(path).error(), HasSubstr("ends without an end record"));
+  EXPECT_THAT(read_through(path).error(), HasSubstr("the end record is missing"));
   write_bytes(path, whole.substr(0, begins[1]) + whole.substr(begins[2]));
-  EXPECT_THAT(read_through(path).error(), HasSubstr("are expected"));
+  EXPECT_THAT(read_through(path).error(), HasSubstr("the chunk's checksum is"));
+}
+
+// Where zlib streams begin a reader can begin as well, and finds what it would have found there from the beginning on.
+TEST(recording_file, can_be_entered_where_a_stream_begins) {
+  const scratch_directory scratch;
+  const std::string path = large_file(scratch);
+  const auto places = find_streams(path);
+  ASSERT_GE(places.size(), 3u);
+  auto reader = recording_reader::open(path);
+  ASSERT_TRUE(reader);
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    reader->go_to(*place);
+    u64 pieces = place->pieces_before;
+    for (auto record = reader->next(); record && *record; record = reader->next())
+      EXPECT_EQ((*record)->piece().contents(0).table().mfn(), pieces++);
+    EXPECT_EQ(pieces, 200u);
+    EXPECT_FALSE(reader->torn());
+  }
+}
+
+// What is sealed can be read without what was before it.
+TEST(recording_file, begins_a_stream_where_it_is_sealed) {
+  const scratch_directory scratch;
+  const std::string path = scratch.path("sealed.rec");
+  auto writer = recording_writer::create_live(path);
+  writer->add(header_record());
+  writer->add(piece_record(1));
+  writer->seal();
+  writer->add(piece_record(2));
+  ASSERT_TRUE(writer->finish());
+  const auto places = find_streams(path);
+  ASSERT_EQ(places.size(), 2u);
+  EXPECT_EQ(places[1].pieces_before, 1u);
+  auto reader = recording_reader::open(path);
+  reader->go_to(places[1]);
+  EXPECT_EQ((*reader->next())->piece().call().update_va_mapping().va(), 2u);
 }
 
 // No flipped bit goes unnoticed: every single one in a small file is an error with the file's name and a byte.
@@ -144,7 +249,8 @@ TEST(recording_file, notices_every_flipped_bit) {
     write_bytes(path, flipped);
     const auto read = read_through(path);
     ASSERT_FALSE(read) << "bit " << bit << " flipped";
-    ASSERT_THAT(read.error(), HasSubstr(path + ": at byte ")) << "bit " << bit << " flipped";
+    ASSERT_THAT(read.error(), AnyOf(HasSubstr(path + ": at byte "), HasSubstr(path + " is torn")))
+        << "bit " << bit << " flipped";
   }
 }
 
@@ -173,7 +279,7 @@ TEST(recording_file, refuses_a_chunk_beyond_the_bound) {
   write_bytes(path, std::string(recording_magic) + "\xff\xff\xff\xff");
   const auto read = read_through(path);
   ASSERT_FALSE(read);
-  EXPECT_THAT(read.error(), AllOf(HasSubstr("4294967295 bytes"), HasSubstr("at most 1048576")));
+  EXPECT_THAT(read.error(), AllOf(HasSubstr("4294967295 bytes"), HasSubstr("at most 8388608")));
 }
 
 // Text that is no recording, or another version's, is told what is expected.
@@ -186,7 +292,7 @@ TEST(recording_file, says_what_it_expects) {
   auto header = header_record();
   header.mutable_header()->set_format_version(7);
   write_records(path, {header});
-  EXPECT_THAT(read_through(path).error(), AllOf(HasSubstr("format 7"), HasSubstr("reads format 1")));
+  EXPECT_THAT(read_through(path).error(), AllOf(HasSubstr("format 7"), HasSubstr("reads formats 1 to 2")));
 
   EXPECT_THAT(read_through(scratch.path("absent.rec")).error(), HasSubstr("No such file"));
 }

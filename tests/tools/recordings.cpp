@@ -1,5 +1,6 @@
 #include "tests/tools/recordings.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ std::vector<recording::record> read_records(const std::string& path) {
   for (;;) {
     auto record = reader->next();
     if (!record) throw std::runtime_error(record.error());
+    if (!*record && reader->torn()) throw std::runtime_error(*reader->torn());
     if (!*record) return records;
     records.push_back(std::move(**record));
   }
@@ -46,7 +48,11 @@ std::vector<recording::record> read_records(const std::string& path) {
 void write_records(const std::string& path, const std::vector<recording::record>& records) {
   auto writer = recording_writer::create(path);
   if (!writer) throw std::runtime_error(writer.error());
-  for (const recording::record& record : records) writer->add(record);
+  for (recording::record record : records) {
+    // What was read in format 1 is written in the newer one.
+    if (record.header().format_version() == 1) record.mutable_header()->set_format_version(recording_format_version);
+    writer->add(record);
+  }
   if (const auto bytes = writer->finish(); !bytes) throw std::runtime_error(bytes.error());
 }
 
@@ -57,6 +63,7 @@ std::expected<std::string, std::string> read_through(const std::string& path) {
   for (;;) {
     const auto record = reader->next();
     if (!record) return std::unexpected(record.error());
+    if (!*record && reader->torn()) return std::unexpected(fmt::format("{} is torn: {}", path, *reader->torn()));
     if (!*record) return text;
     text += (*record)->ShortDebugString();
   }

@@ -35,7 +35,7 @@ void write_bytes(const std::string& path, const std::string& bytes);
 std::vector<recording::record> read_records(const std::string& path);
 void write_records(const std::string& path, const std::vector<recording::record>& records);
 
-/// All records of the file as one text, or the error that reading it comes to.
+/// All records of the file as one text, or the error that reading it comes to; that it is torn is one as well.
 std::expected<std::string, std::string> read_through(const std::string& path);
 
 }  // namespace pvmmu::tools

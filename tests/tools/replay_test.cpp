@@ -252,7 +252,7 @@ TEST_F(replay_test, refuses_records_that_make_no_recording) {
   records = good;
   records.erase(records.begin() + 1);
   EXPECT_THAT(refusal(records),
-              AllOf(HasSubstr("record 2 (in the chunk at byte 16)"), HasSubstr("a snapshot is expected before")));
+              AllOf(HasSubstr("record 2 (in the chunk at byte "), HasSubstr("a snapshot is expected before")));
 
   records = good;
   records.erase(records.begin() + 2);

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "tools/connection.h"
+#include "tools/recording_file.h"
 
 namespace pvmmu::tools {
 namespace {
@@ -92,6 +93,28 @@ TEST_F(serve_test, serves_until_it_is_told_to_end) {
     EXPECT_EQ(server.end(signal), 0);
     EXPECT_FALSE(std::filesystem::exists(path));
   }
+}
+
+// Killed in the middle, it leaves a recording of every request that it had answered.
+TEST_F(serve_test, leaves_a_recording_when_it_is_killed) {
+  const std::string path = folder / "server";
+  const std::string recording = folder / "x.rec";
+  process server({"serve", "--unix", path, "--record", recording});
+  EXPECT_EQ(server.line(), "listening on unix:" + path);
+  guest::channel_client client = connection("unix:" + path).open();
+  client.hello({});
+  guest::channel_domain d = client.domain(client.create_domain({}).domid);
+  for (u64 i = 0; i < 500; ++i) {
+    hypercall call = unknown_call{i + 100};
+    EXPECT_TRUE(d.call(0, call, "asks"));
+  }
+  EXPECT_EQ(server.end(SIGKILL), -1);
+  auto reader = recording_reader::open(recording);
+  ASSERT_TRUE(reader) << reader.error();
+  EXPECT_TRUE((*reader->next())->piece().has_create_domain());
+  for (u64 i = 0; i < 500; ++i) EXPECT_EQ((*reader->next())->piece().call().unknown().op(), i + 100);
+  EXPECT_FALSE(*reader->next());
+  EXPECT_EQ(reader->torn(), "the end record is missing");
 }
 
 // Wrong usage is status 2 and says what was expected.

@@ -133,6 +133,10 @@ call_stream read_calls(const std::string& recording_path) {
       if (!*record) break;
       stream.take(std::move(**record));
     }
+    if (reader->torn())
+      throw tools::input_error(
+          fmt::format("{} is torn ({}): a whole recording is expected, as the last calls are compared too",
+                      recording_path, *reader->torn()));
     call_stream all = stream.finish();
     all.header = reader->header();
     return all;

@@ -29,7 +29,7 @@ struct call_stream {
   u64 entries_validated = 0;  ///< by Xen, in tables that the calls made; of the model's stream
 };
 
-/// Throws `tools::input_error` for a file that is damaged, or no recording.
+/// Throws `tools::input_error` for a file that is damaged or torn, or no recording.
 call_stream read_calls(const std::string& recording_path);
 
 /// Puts the pieces of calls together.

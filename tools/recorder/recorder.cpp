@@ -25,7 +25,7 @@ std::string path_of(const std::string& path, unsigned number) {
 }
 
 recording_writer begin_file(const std::string& path) {
-  auto writer = recording_writer::create(path);
+  auto writer = recording_writer::create_live(path);
   if (!writer) throw std::runtime_error(writer.error());
   return *std::move(writer);
 }

@@ -39,11 +39,15 @@ class run_builder {
     }
   }
 
-  recorded_run finish() {
-    if (run_.header.real()) {
-      if (!run_.after) throw std::invalid_argument("two snapshots are expected before the end");
+  /// `torn`: what the file's end lacks. A second snapshot is not whole then, and as good as none.
+  recorded_run finish(const std::optional<std::string>& torn) {
+    if (run_.header.real() && !run_.after && !torn)
+      throw std::invalid_argument("two snapshots are expected before the end");
+    if (run_.after && torn)
+      run_.after.reset();
+    else if (run_.header.real())
       check_complete();
-    }
+    run_.torn = torn;
     return std::move(run_);
   }
 
@@ -134,7 +138,7 @@ recorded_run read_run(const std::string& path) {
     for (;;) {
       auto record = reader->next();
       if (!record) throw input_error(record.error());
-      if (!*record) return builder.finish();
+      if (!*record) return builder.finish(reader->torn());
       builder.take(std::move(**record));
     }
   } catch (const std::invalid_argument& e) {

@@ -22,7 +22,7 @@ struct recorded_run {
   std::vector<recording::piece> pieces;
   std::map<u64, std::vector<wire::note>> notes;  ///< by the number of the piece behind them
   std::optional<machine_state> after;            ///< nothing: not recorded
-  std::optional<std::string> torn;               ///< what the file's end lacks
+  std::optional<std::string> torn;               ///< what the file's end lacks; then there is no `after`
 };
 
 /// Throws `input_error` for a file that is damaged, or whose records make no recording.
