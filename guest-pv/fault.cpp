@@ -27,8 +27,8 @@ bool permits(const vma& area, fault_kind kind) { return kind == fault_kind::writ
 // Reads of untouched memory get the zero page; writes, and what was never asked for otherwise, a page of one's own.
 void do_anonymous_page(kernel_state& k, const vma& area, entry_ref pte, fault_kind kind) {
   u64 flags = vm_page_prot(area);
-  if (kind == fault_kind::read) return k.pv->set_pte(pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
-  k.pv->set_pte(pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags(k)));
+  if (kind == fault_kind::read) return set_pte_at(k, pte, k.pv->make_pte(zero_pfn, flags | PAGE_SPECIAL));
+  set_pte_at(k, pte, k.pv->make_pte(k.tables.alloc_zeroed_page(), flags | written_flags(k)));
 }
 
 // wp_page_copy: the old entry is cleared and flushed before the new one is set. The zero page needs no copying.
@@ -38,7 +38,7 @@ void wp_page_copy(kernel_state& k, mm& mm, vma& area, u64 va, entry_ref pte, pfn
   if (old != zero_pfn) k.tables.copy_page(copy, old);
   k.tables.native_get_and_clear(pte, "ptep_clear_flush");
   flush_tlb_mm_range(k, mm, va, va + PAGE_SIZE, PAGE_SHIFT);
-  k.pv->set_pte(pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags(k)));
+  set_pte_at(k, pte, k.pv->make_pte(copy, vm_page_prot(area) | written_flags(k)));
   if (old != zero_pfn) k.pages.put_page(old);
 }
 

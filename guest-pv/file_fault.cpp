@@ -29,7 +29,7 @@ void map_page(kernel_state& k, const vma& area, entry_ref pte, pfn_t page, fault
   u64 flags = vm_page_prot(area);
   if (area.pfnmap) flags |= PAGE_SPECIAL;
   if (kind == fault_kind::write) flags |= written_flags(k);
-  k.pv->set_pte(pte, k.pv->make_pte(page, flags));
+  set_pte_at(k, pte, k.pv->make_pte(page, flags));
 }
 
 /// filemap_map_pages: what the cache has of the pages around, in the same table and area; one call each, as no lazy

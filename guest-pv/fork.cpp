@@ -50,7 +50,7 @@ void page_range_copier::copy_entry(pte_t pte, entry_ref from, entry_ref to) {
     pte = pte_wrprotect(k_.profile(), pte);
   }
   if (!is_cow_mapping()) pte &= ~(PAGE_DIRTY | PAGE_SAVED_DIRTY);
-  k_.pv->set_pte(to, pte & ~PAGE_ACCESSED);
+  set_pte_at(k_, to, pte & ~PAGE_ACCESSED);
 }
 
 void page_range_copier::take_reference(pfn_t page) {

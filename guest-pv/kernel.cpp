@@ -21,6 +21,8 @@
 #include "guest-pv/mprotect.h"
 #include "guest-pv/mremap.h"
 #include "guest-pv/pgalloc.h"
+#include "guest-pv/rmap.h"
+#include "guest-pv/set_memory.h"
 #include "guest-pv/tlb.h"
 #include "guest-pv/userfaultfd.h"
 #include "guest-pv/vmalloc.h"
@@ -49,6 +51,19 @@ start_info checked(start_info info, const kernel_config& config) {
     throw std::invalid_argument("start_info: Linux's kernel lies in the top 512 GiB, below the last GiB");
   }
   return info;
+}
+
+/// context_switch: goes on as `next`, of `to`, or as a kernel thread. Returns the task that ran.
+task context_switch(kernel_state& k, mm* to, task next) {
+  task& current = k.this_cpu_task();
+  k.pv->start_context_switch(current);
+  if (to)
+    switch_mm(k, *to);
+  else
+    enter_lazy_tlb(k);
+  const task prev = std::exchange(current, next);
+  k.pv->end_context_switch(current);
+  return prev;
 }
 
 mm_result<void> check_word(u64 va) {
@@ -81,6 +96,22 @@ kernel_state& kernel::on(vcpu_id_t cpu) const {
   }
   state_->cpu.run_as(cpu);
   return *state_;
+}
+
+// ---- what comes in between
+
+void kernel::listen(moment_listener listener) { state_->cpu.listen(std::move(listener)); }
+
+void kernel::aside(const std::function<void()>& other) { state_->cpu.aside(false, other); }
+
+void kernel::interrupt(const std::function<void()>& handler) { state_->cpu.aside(true, handler); }
+
+void kernel::preempt(mm* by, const std::function<void()>& other) {
+  kernel_state& k = *state_;
+  const tlb_state before = k.this_cpu_tlb();
+  const task preempted = context_switch(k, by, {});
+  state_->cpu.aside(false, other);
+  context_switch(k, before.is_lazy ? nullptr : before.loaded_mm, preempted);
 }
 
 // ---- address spaces
@@ -125,13 +156,7 @@ mm& kernel::fork(vcpu_id_t cpu, mm& parent) {
   return child;
 }
 
-void kernel::switch_mm(vcpu_id_t cpu, mm* mm) {
-  kernel_state& k = on(cpu);
-  if (!mm) return enter_lazy_tlb(k);
-  k.pv->start_context_switch();
-  guest::switch_mm(k, *mm);
-  k.pv->end_context_switch();
-}
+void kernel::switch_mm(vcpu_id_t cpu, mm* mm) { context_switch(on(cpu), mm, {}); }
 
 void kernel::exit_mmap(vcpu_id_t cpu, mm& mm) { mmput(on(cpu), mm); }
 
@@ -191,6 +216,10 @@ mm_result<void> kernel::write(vcpu_id_t cpu, mm& mm, u64 va, u64 value) {
   return {};
 }
 
+mm_result<u64> kernel::page_referenced(vcpu_id_t cpu, mm& mm, u64 va) {
+  return guest::page_referenced(on(cpu), mm, va);
+}
+
 // ---- the kernel's own memory
 
 void kernel::kfence_protect(vcpu_id_t cpu, pfn_t page) { kfence_protect_page(on(cpu), page, true); }
@@ -213,6 +242,13 @@ u64 kernel::kernel_read(vcpu_id_t cpu, u64 va, bool in_lazy_mmu) {
   const u64 value = k.cpu.load(va, "kernel_read");
   k.pv->leave_lazy_mmu();
   return value;
+}
+
+void kernel::debug_free_page(vcpu_id_t cpu, pfn_t page) { kernel_map_page(on(cpu), page, false); }
+
+void kernel::debug_alloc_page(vcpu_id_t cpu, pfn_t page) {
+  kernel_map_page(on(cpu), page, true);
+  state_->tables.store_word(page, 0, 0);
 }
 
 // ---- suspend and resume

@@ -21,6 +21,7 @@
 #include "guest-pv/hypercalls.h"
 #include "guest-pv/kernel_profile.h"
 #include "guest-pv/mapping.h"
+#include "guest-pv/moment.h"
 #include "proto/abi/frame.h"
 
 namespace pvmmu::guest {
@@ -74,6 +75,17 @@ class kernel {
   /// Goes on as `cpu`, whose operation was under way and stopped at a call: for whoever lets operations of several
   /// vCPUs take turns.
   void run_on(vcpu_id_t cpu) { on(cpu); }
+
+  // ---- what comes in between: from within a moment, and back in it when that is over
+
+  /// Who is told of the moments of the operations to come (moment.h).
+  void listen(moment_listener listener);
+  /// Operations of other vCPUs.
+  void aside(const std::function<void()>& other);
+  /// What an interrupt does on the vCPU that runs.
+  void interrupt(const std::function<void()>& handler);
+  /// The process that runs is preempted by one of `by`, nullptr: a kernel thread, which does `other`; then it goes on.
+  void preempt(mm* by, const std::function<void()>& other);
 
   // ---- address spaces
 
@@ -133,6 +145,11 @@ class kernel {
   mm_result<u64> read(vcpu_id_t cpu, mm& mm, u64 va);
   mm_result<void> write(vcpu_id_t cpu, mm& mm, u64 va, u64 value);
 
+  /// What reclaim asks of a page of `mm`, from any vCPU: whether it was used since the last time. Returns how many
+  /// address spaces say so, which forget it. -ENOENT; -EBUSY where it would have to wait for a table's lock, with
+  /// nothing done.
+  mm_result<u64> page_referenced(vcpu_id_t cpu, mm& mm, u64 va);
+
   // ---- the kernel's own memory
 
   /// KFENCE takes a page of the direct map away, so that whoever touches it faults, or gives it back.
@@ -146,6 +163,11 @@ class kernel {
   void balloon_out(vcpu_id_t cpu, pfn_t page);
   /// A load by the kernel itself, in a lazy MMU section or not, with its own handler for the fault.
   u64 kernel_read(vcpu_id_t cpu, u64 va, bool in_lazy_mmu);
+
+  /// Pages of a kernel with DEBUG_PAGEALLOC: of one that is free the direct map has no entry; taken, it is mapped again
+  /// and written to.
+  void debug_free_page(vcpu_id_t cpu, pfn_t page);
+  void debug_alloc_page(vcpu_id_t cpu, pfn_t page);
 
   // ---- suspend and resume of the whole domain, run by `cpu` with all others stopped
 

@@ -90,6 +90,7 @@ constexpr kernel_profile linux_6_12 = [] {
   p.stands_for = "6.7 and later: widens moves to PMD boundaries where it can (af8ca1c14906)";
   p.realigns_moves = true;
   p.saved_dirty = true;
+  p.lazy_nesting = lazy_rule::counted;  // set_ptes is no section of its own in Debian's: 6.12.y took that back
   p.mprotect_write_back = write_back::always;
   p.userfaultfd_moves = true;
   p.pte_batch_end = pte_batch::folio;

@@ -58,6 +58,27 @@ enum class vunmap_clearing : u8 {
   at_once,   ///< the translations alone stay until then (2.6.38)
 };
 
+/// What becomes of a lazy MMU section within another.
+enum class lazy_rule : u8 {
+  bug,        ///< it may not be: BUG_ON (until 6.5, and 6.15 to 6.19)
+  counted,    ///< per CPU (49147beb0ccb, 6.6); a context switch unwinds one level
+  in_task,    ///< per task, by generic code with preemption on (291b3abed657, 7.0)
+  tolerated,  ///< the same, and Xen's backend bears being told twice (4594437880ce, 7.1)
+};
+
+/// How an entry changes its protection while processors may set its accessed and dirty bits.
+enum class prot_change : u8 {
+  clear_and_set,  ///< it is taken out for the time: a trap, then an update (until 2.6.26)
+  plain,          ///< no real kernel: it stays, and the update overwrites it as it was read
+  preserve_ad,    ///< it stays, and Xen keeps the bits that were set since (e57778a1e304, 2.6.27)
+};
+
+/// Whom the end of an address space asks to let go of it.
+enum class cr3_asked : u8 {
+  logical_cr3,  ///< the CPUs that run it, in Linux's eyes (2.6.23)
+  current_cr3,  ///< those whose loaded tables it is, though a change may be queued (9f79991d4186, 2.6.24)
+};
+
 struct kernel_profile {
   std::string_view name;
   std::string_view stands_for;  ///< versions and commits, for people
@@ -85,6 +106,18 @@ struct kernel_profile {
   pte_batch pte_batch_end = pte_batch::single;
   bool guards_l1_pin = true;    ///< xen_pin_page pins an L1 only with split page-table locks
   bool guards_l1_unpin = true;  ///< xen_unpin_page and xen_release_ptpage unpin an L1 only with split locks
+
+  lazy_rule lazy_nesting = lazy_rule::bug;
+  bool set_ptes_enters_lazy = false;  ///< 6.6 (bcc6cc832573) until 6.14 (691ee97e1a9d), and some 6.12
+  prot_change prot_commit = prot_change::preserve_ad;
+  cr3_asked drop_mm_ref = cr3_asked::current_cr3;
+
+  bool pin_locks_pte_pages = true;   ///< 2.6.24 (74260714c56d): L1s are pinned one by one, locked until that is done
+  bool interrupts_are_lazy = false;  ///< until 2.6.29: an interrupt is in the lazy mode of what it interrupts
+  bool cpa_flushes_lazy = true;      ///< 2.6.29 (4f06b0436b2d): change_page_attr sends what is queued, before and after
+
+  /// The generic code keeps track of lazy sections, and the backend hears of the outermost alone.
+  bool counts_lazy_in_task() const { return lazy_nesting >= lazy_rule::in_task; }
 };
 
 /// All kernels, oldest first; the last, "mail", is no real one.

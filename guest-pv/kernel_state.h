@@ -7,6 +7,7 @@
 
 #include "guest-pv/mm.h"
 #include "guest-pv/pv_mmu_ops.h"
+#include "guest-pv/task.h"
 #include "guest-pv/vmalloc.h"
 
 namespace pvmmu::guest {
@@ -25,10 +26,12 @@ struct kernel_state {
         p2m(info_.p2m, info_.nr_pages),
         cpu(xen),
         tables(cpu, pages, p2m),
-        tlb(config_.vcpus) {}
+        tlb(config_.vcpus),
+        tasks(config_.vcpus) {}
 
   const kernel_profile& profile() const { return *config.profile; }
   tlb_state& this_cpu_tlb() { return tlb[cpu.smp_processor_id()]; }
+  task& this_cpu_task() { return tasks[cpu.smp_processor_id()]; }
 
   const kernel_config config;
   const start_info info;
@@ -39,6 +42,7 @@ struct kernel_state {
   std::unique_ptr<pv_mmu_ops> pv;
   mm init_mm;
   std::vector<tlb_state> tlb;
+  std::vector<task> tasks;  ///< per CPU: the current one
   std::map<std::string, std::shared_ptr<page_cache>> files;
   vmap_areas vmalloc;
   std::list<mm> mms;  ///< the newest first, as on Linux's pgd_list

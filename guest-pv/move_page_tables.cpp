@@ -73,7 +73,7 @@ void table_mover::move_ptes(pfn_t old_table, u64 old_va, u64 old_end, pfn_t new_
     } else {
       need_flush_ = true;
     }
-    k_.pv->set_pte({new_table, table_slot(new_va, 1)}, pte | soft_dirty(k_));  // move_soft_dirty_pte
+    set_pte_at(k_, {new_table, table_slot(new_va, 1)}, pte | soft_dirty(k_));  // move_soft_dirty_pte
   }
   k_.pv->leave_lazy_mmu();
   if (force_flush) flush(old_start, old_end);

@@ -25,6 +25,7 @@ struct known_entries {
 struct page {
   bool pinned = false;              ///< PagePinned: Linux's own idea, apart from Xen's _PGT_pinned
   bool save_pinned = false;         ///< PageSavePinned: pinned for a suspend only
+  bool locked = false;              ///< of an L1: its lock is held until a queue is sent
   bool anon_exclusive = true;       ///< PageAnonExclusive: fork has not shared it since it was copied or reused
   u32 refs = 0;                     ///< page_count: entries that map it, the page cache, and whoever works on it
   std::optional<pfn_t> folio{};     ///< the first page of the large folio that it is part of

@@ -65,6 +65,13 @@ entry_ref alloc_entry(kernel_state& k, mm& mm, u64 va, unsigned level) {
   return e;
 }
 
+void set_pte_at(kernel_state& k, entry_ref e, pte_t value) {
+  if (!k.profile().set_ptes_enters_lazy) return k.pv->set_pte(e, value);
+  k.pv->enter_lazy_mmu();
+  k.pv->set_pte(e, value);
+  k.pv->leave_lazy_mmu();
+}
+
 void pgd_alloc(kernel_state& k, mm& mm) {
   mm.pgd = k.tables.alloc_zeroed_page(pgd_allocation_order(k));
   k.pv->pgd_alloc(mm);

@@ -34,6 +34,9 @@ void populate(kernel_state& k, mm& mm, entry_ref e, unsigned level, pfn_t table)
 /// set_pmd, set_pud, set_p4d by level.
 void set_entry(kernel_state& k, entry_ref e, unsigned level, pte_t value);
 
+/// set_ptes of one entry, and set_pte_at, which is the same from 6.6 on.
+void set_pte_at(kernel_state& k, entry_ref e, pte_t value);
+
 /// pgd_alloc: the kernel's half as in init_mm, and whatever else the backend needs.
 void pgd_alloc(kernel_state& k, mm& mm);
 void pgd_free(kernel_state& k, mm& mm);

@@ -9,6 +9,7 @@
 
 #include "guest-pv/guest_stopped.h"
 #include "guest-pv/hypercalls.h"
+#include "guest-pv/moment.h"
 
 namespace pvmmu::guest {
 
@@ -29,6 +30,22 @@ class processor {
     std::forward<F>(handler)();
     id_ = id;
     in_interrupt_ = in_interrupt;
+  }
+
+  /// Runs `other`, which acts as other vCPUs or as an interrupt of this one, and then goes on as this one.
+  template <class F>
+  void aside(bool interrupt, F&& other) {
+    const vcpu_id_t id = id_;
+    const bool in_interrupt = std::exchange(in_interrupt_, interrupt);
+    std::forward<F>(other)();
+    id_ = id;
+    in_interrupt_ = in_interrupt;
+  }
+
+  /// Who is told of moments; nothing: nobody.
+  void listen(moment_listener listener) { listener_ = std::move(listener); }
+  void reached(moment m) {
+    if (listener_) listener_(m);
   }
 
   /// A hypercall's result as in rax. Throws guest_stopped if Xen crashed the domain.
@@ -60,6 +77,7 @@ class processor {
   vcpu_id_t id_ = 0;
   bool in_interrupt_ = false;
   std::function<bool(const access_result&)> fault_handler_;
+  moment_listener listener_;
   std::vector<std::string> log_;
 };
 

@@ -32,6 +32,13 @@ constexpr std::array names<pte_batch>{"single"sv, "compared"sv, "folio"sv};
 template <>
 constexpr std::array names<vunmap_clearing>{"at_purge"sv, "at_once"sv};
 
+template <>
+constexpr std::array names<lazy_rule>{"bug"sv, "counted"sv, "in_task"sv, "tolerated"sv};
+template <>
+constexpr std::array names<prot_change>{"clear_and_set"sv, "plain"sv, "preserve_ad"sv};
+template <>
+constexpr std::array names<cr3_asked>{"logical_cr3"sv, "current_cr3"sv};
+
 template <auto Field>
 using type_of = std::remove_cvref_t<decltype(std::declval<kernel_profile>().*Field)>;
 
@@ -89,6 +96,13 @@ constexpr std::array items{
     item<&p::pte_batch_end>("pte_batch_end", "where fork's batch of one folio's entries ends"),
     item<&p::guards_l1_pin>("guards_l1_pin", "pinning an mm pins L1s with split page-table locks only"),
     item<&p::guards_l1_unpin>("guards_l1_unpin", "L1s are unpinned with split page-table locks only"),
+    item<&p::lazy_nesting>("lazy_nesting", "what becomes of a lazy MMU section within another"),
+    item<&p::set_ptes_enters_lazy>("set_ptes_enters_lazy", "set_ptes is a lazy MMU section of its own"),
+    item<&p::prot_commit>("prot_commit", "how mprotect changes entries that are in use"),
+    item<&p::drop_mm_ref>("drop_mm_ref", "which CPUs the end of an mm asks to let go of it"),
+    item<&p::pin_locks_pte_pages>("pin_locks_pte_pages", "L1s are pinned one by one, locked until that is done"),
+    item<&p::interrupts_are_lazy>("interrupts_are_lazy", "an interrupt is in the lazy mode of what it interrupts"),
+    item<&p::cpa_flushes_lazy>("cpa_flushes_lazy", "changing the kernel's own mappings sends what is queued"),
 };
 
 std::string all_names() {

@@ -9,6 +9,7 @@
 namespace pvmmu::guest {
 
 struct mm;
+struct task;
 
 class pv_mmu_ops {
  public:
@@ -42,10 +43,10 @@ class pv_mmu_ops {
   // ---- lazy modes
   virtual void enter_lazy_mmu() = 0;
   virtual void leave_lazy_mmu() = 0;
-  /// arch_flush_lazy_mmu_mode: what is queued goes out, the mode stays.
+  /// Sends what a lazy section has queued, and stays in it.
   virtual void flush_lazy_mmu() = 0;
-  virtual void start_context_switch() = 0;
-  virtual void end_context_switch() = 0;
+  virtual void start_context_switch(task& prev) = 0;
+  virtual void end_context_switch(task& next) = 0;
 
   // ---- the processor
   virtual void write_cr3(pfn_t pgd) = 0;

@@ -40,9 +40,9 @@ void switch_mm(kernel_state& k, mm& next) {
     if (tlb.loaded_mm != &k.init_mm) tlb.loaded_mm->cpumask &= ~this_cpu;
     if (&next != &k.init_mm) next.cpumask |= this_cpu;
   }
-  k.pv->write_cr3(next.pgd);
   tlb.loaded_mm = &next;
   tlb.tlb_gen = next.tlb_gen;
+  k.pv->write_cr3(next.pgd);
 }
 
 void enter_lazy_tlb(kernel_state& k) {

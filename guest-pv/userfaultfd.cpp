@@ -40,7 +40,7 @@ mm_result<void> copy_one(kernel_state& k, mm& mm, vma& area, u64 dst, u64 src) {
     area.file->pages[area.pgoff_of(dst)] = page;
     k.pages.get_page(page);
   }
-  k.pv->set_pte(pte, k.pv->make_pte(page, flags));
+  set_pte_at(k, pte, k.pv->make_pte(page, flags));
   return {};
 }
 
@@ -61,7 +61,7 @@ void move_one(kernel_state& k, mm& mm, const vma& area, entry_ref to, entry_ref 
   } else {
     flags |= soft_dirty(k) | PAGE_RW | ((old & (PAGE_DIRTY | PAGE_SAVED_DIRTY)) != 0 ? PAGE_DIRTY : 0);
   }
-  k.pv->set_pte(to, k.pv->make_pte(frame_of(k, old), flags));
+  set_pte_at(k, to, k.pv->make_pte(frame_of(k, old), flags));
 }
 
 /// move_pages_pte: the destination's tables are made whatever becomes of the page.

@@ -16,6 +16,11 @@ class address_spaces {
     std::erase_if(loaded_, [&](const auto& l) { return l.second == name; });
   }
   void load(vcpu_id_t vcpu, const std::string& name) { loaded_[vcpu] = name; }
+  /// The name of what is loaded on `vcpu`; empty: a kernel thread runs.
+  std::string loaded(vcpu_id_t vcpu) const {
+    const auto at = loaded_.find(vcpu);
+    return at == loaded_.end() ? "" : at->second;
+  }
   /// The address space of that name, or without a name the one loaded on `vcpu`. `check_scenario` has seen to it that
   /// there is one.
   guest::mm& at(const std::string& name, vcpu_id_t vcpu) const {

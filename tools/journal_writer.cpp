@@ -60,6 +60,10 @@ void journal_writer::log_line(domid_t domid, const std::string& line) {
   if (step_ != nullptr) step_->entries.emplace_back(linux_line{domid, line});
 }
 
+void journal_writer::note_interlude(const std::string& text) {
+  if (step_ != nullptr) step_->entries.emplace_back(interlude{text});
+}
+
 void journal_writer::on_event(const event& e) {
   events_.push_back({e.kind, e.slot, e.mfn, e.old, e.value, std::string(e.text)});
 }

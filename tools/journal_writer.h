@@ -36,6 +36,7 @@ class journal_writer final : public event_sink {
   /// The type_info of a frame as it is before anything happens.
   void know_type(mfn_t mfn, u64 type_info) { type_info_[mfn.n] = type_info; }
   void log_line(domid_t domid, const std::string& line);
+  void note_interlude(const std::string& text);
 
   void on_event(const event& e) override;
 

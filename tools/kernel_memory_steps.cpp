@@ -55,6 +55,8 @@ void kernel_memory_step::perform(step_outcome& outcome) {
     case sc::step::kKernelRead:
       outcome.value = k_.kernel_read(cpu_, step_.kernel_read().va(), step_.kernel_read().in_lazy_mmu());
       return;
+    case sc::step::kDebugFreePage: return k_.debug_free_page(cpu_, frame(step_.debug_free_page().frame()));
+    case sc::step::kDebugAllocPage: return k_.debug_alloc_page(cpu_, frame(step_.debug_alloc_page().frame()));
     default: break;
   }
 }

@@ -113,6 +113,11 @@ void memory_step::perform() {
     case sc::step::kTouch: return touch(step_.touch());
     case sc::step::kWrite: return done(k_.write(cpu_, mm(step_.write()), step_.write().va(), step_.write().value()));
     case sc::step::kRead: return read(step_.read().va(), mm(step_.read()));
+    case sc::step::kPageReferenced: {
+      const auto& r = step_.page_referenced();
+      if (auto used = k_.page_referenced(cpu_, mm(r), r.va()); !used) set_error(outcome_, used.error());
+      return;
+    }
     default: break;
   }
 }

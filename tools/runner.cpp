@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "proto/abi/errno.h"
+#include "tools/interludes.h"
 #include "tools/kernel_memory_steps.h"
 #include "tools/kernel_steps.h"
 #include "tools/lab/program.h"
@@ -161,14 +162,41 @@ class runner {
         access_step(step, d, outcome);
       else if (step.has_alloc_frame())
         alloc_frame_step(step, d);
-      else if (is_kernel_memory_step(step))
-        perform_kernel_memory_step(file_, step, *d.kernel(), resolver(step, d), outcome);
       else
-        perform_kernel_step(step, *d.kernel(), d.spaces(), outcome);
+        kernel_step(step, d, outcome);
     } catch (const guest::guest_stopped& e) {
       outcome.stopped = e.why;
       outcome.stopped_text = e.what();
     }
+  }
+
+  void kernel_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    interludes between(step, *d.kernel(), d.spaces(), writer_,
+                       [&](const sc::step& inner) { return inner_step(inner, d); });
+    operation(step, d, outcome);
+    if (const sc::during* left = between.left_out())
+      throw missing(*left, "a moment of the step", "none: it was over before");
+  }
+
+  void operation(const sc::step& step, running_domain& d, step_outcome& outcome) {
+    if (is_kernel_memory_step(step))
+      perform_kernel_memory_step(file_, step, *d.kernel(), resolver(step, d), outcome);
+    else
+      perform_kernel_step(step, *d.kernel(), d.spaces(), outcome);
+  }
+
+  /// A step within another, which has no expectations of its own. False: it has to wait for a lock.
+  bool inner_step(const sc::step& step, running_domain& d) {
+    step_outcome outcome;
+    if (step.has_access())
+      access_step(step, d, outcome);
+    else
+      operation(step, d, outcome);
+    if (outcome.error == interludes::waits) return false;
+    if (!outcome.error.empty())
+      journal_.steps.back().findings.push_back(
+          {file_.locate(step).text(), "error", "none", fmt::format("{} ({})", outcome.error, outcome.error_text)});
+    return true;
   }
 
   // ---- raw steps

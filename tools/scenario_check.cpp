@@ -98,6 +98,7 @@ void scenario_checker::check_step(const sc::step& s) {
   if (s.meanwhile() && !goes_on) file_.fail(s, "meanwhile", "expected behind a step of another vCPU");
   vcpu_ = s.vcpu();
   need(s.action_case() != sc::step::ACTION_NOT_SET, s, "something to do: expected exec, mmap, touch, hypercall, …");
+  for (const auto& d : s.during()) check_during(s, d);
   switch (s.action_case()) {
     case sc::step::kAllocFrame: check_alloc_frame(s.alloc_frame()); break;
     case sc::step::kHypercall: check_hypercall(s.hypercall()); break;
@@ -105,6 +106,31 @@ void scenario_checker::check_step(const sc::step& s) {
     default: check_kernel_step(s);
   }
   for (const auto& e : s.expect()) check_expect(s, e);
+}
+
+/// A moment within `s`, and what is done at it. What the other process of a preemption had loaded is none of the
+/// step's.
+void scenario_checker::check_during(const sc::step& s, const sc::during& d) {
+  const bool kernel_step = !s.has_hypercall() && !s.has_access() && !s.has_alloc_frame();
+  if (!kernel_step) file_.fail(s, "during", "expected within a kernel's own operation: fork, mremap, mprotect, …");
+  need(d.moment_case() != sc::during::MOMENT_NOT_SET, d, "a moment: expected after_queued, after_calls or at");
+  if (d.has_after_queued()) in_range(d, "after_queued", d.after_queued(), 1, ~u32{0});
+  if (d.has_after_calls()) in_range(d, "after_calls", d.after_calls(), 1, ~u32{0});
+  if (d.step().empty()) file_.fail(d, "step", "nothing is to be done: expected step { … }");
+  const auto loaded = loaded_;
+  for (const auto& inner : d.step()) {
+    if (inner.domain() != s.domain() || inner.vcpu() != d.step(0).vcpu())
+      file_.fail(inner, {}, "all steps of a during are of one vCPU of the step's domain");
+    if (inner.expect_size() != 0 || inner.during_size() != 0 || inner.meanwhile() || inner.measure())
+      file_.fail(inner, {}, "a step of a during has no expect, during, meanwhile or measure: the step around it has");
+    check_step(inner);
+    if (inner.has_suspend() || inner.has_resume() || inner.has_hypercall() || inner.has_alloc_frame())
+      file_.fail(inner, {}, "expected one of a kernel's own operations on an address space, or an access");
+    if (inner.vcpu() == s.vcpu() && (inner.has_exec() || inner.has_exit_mmap()))
+      file_.fail(inner, {}, "the step goes on with its address space: expected no exec or exit_mmap on its own vCPU");
+  }
+  if (d.step(0).vcpu() == s.vcpu()) loaded_ = loaded;
+  vcpu_ = s.vcpu();
 }
 
 void scenario_checker::check_kernel_step(const sc::step& s) {

@@ -20,6 +20,8 @@ void scenario_checker::check_kernel_memory_step(const sc::step& s) const {
     case sc::step::kBalloonOut: return check_frame(s.balloon_out().frame());
     case sc::step::kKernelRead:
       return in_range(s.kernel_read(), "va", s.kernel_read().va(), guest::PAGE_OFFSET, ~u64{0} - 7);
+    case sc::step::kDebugFreePage: return check_frame(s.debug_free_page().frame());
+    case sc::step::kDebugAllocPage: return check_frame(s.debug_alloc_page().frame());
     default: break;
   }
 }

@@ -33,6 +33,10 @@ void scenario_checker::check_memory_step(const sc::step& s) {
       check_mm(s.read(), s.read().mm(), true);
       check_word_at(s.read(), s.read().va());
       break;
+    case sc::step::kPageReferenced:
+      check_mm(s.page_referenced(), s.page_referenced().mm(), true);
+      check_word_at(s.page_referenced(), s.page_referenced().va());
+      break;
     default: break;
   }
 }

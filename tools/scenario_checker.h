@@ -29,6 +29,7 @@ class scenario_checker {
   void check_domain(const scenario::domain& d) const;
   void check_step(const scenario::step& s);
   void check_kernel_step(const scenario::step& s);
+  void check_during(const scenario::step& s, const scenario::during& d);
   void check_mm_step(const scenario::step& s);
   void check_new_mm(const message& m, std::string_view field, const std::string& mm);
   void check_exit_mmap(const scenario::exit_mmap& e);

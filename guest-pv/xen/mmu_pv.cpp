@@ -1,11 +1,12 @@
 #include "guest-pv/xen/mmu_pv.h"
 
-#include <cassert>
-
 namespace pvmmu::guest {
 
 mmu_pv::mmu_pv(kernel_state& k)
-    : k_(k), xen_(k.cpu, k.tables), mc_(xen_, k.config.vcpus), current_cr3_(k.config.vcpus) {}
+    : k_(k),
+      xen_(k.cpu, k.tables),
+      mc_(xen_, k.config.vcpus, k.profile().interrupts_are_lazy),
+      current_cr3_(k.config.vcpus) {}
 
 // Only present entries hold machine frames; of a page without a frame there is only the empty one (xen_make_pte). An
 // entry that PROT_NONE made absent holds the kernel's own frame number, inverted so that it points nowhere (linux 6.1
@@ -40,6 +41,7 @@ void mmu_pv::set_pte(entry_ref e, pte_t value) {
   }
   hypercall call = mmu_update_call{.ureqs = {.entries = {&update, 1}}, .count = 1};
   xen_.make(call, "xen_set_pte");
+  k_.cpu.reached(moment::called);
 }
 
 void mmu_pv::set_upper(entry_ref e, pte_t value, std::string_view caller) {
@@ -66,10 +68,17 @@ void mmu_pv::set_p4d(entry_ref e, pte_t value) {
   mc_.issue(lazy_mode::mmu);
 }
 
-pte_t mmu_pv::ptep_modify_prot_start(entry_ref e) { return k_.tables.load(e); }
+pte_t mmu_pv::ptep_modify_prot_start(entry_ref e) {
+  if (k_.profile().prot_commit == prot_change::clear_and_set)
+    return k_.tables.native_get_and_clear(e, "ptep_get_and_clear");
+  return k_.tables.load(e);
+}
 
 void mmu_pv::ptep_modify_prot_commit(entry_ref e, pte_t value) {
-  mc_.extend_mmu_update({machine_ptr(e, MMU_PT_UPDATE_PRESERVE_AD), value}, "xen_ptep_modify_prot_commit");
+  if (k_.profile().prot_commit == prot_change::clear_and_set) return set_pte(e, value);
+  const bool preserve = k_.profile().prot_commit == prot_change::preserve_ad;
+  mc_.extend_mmu_update({machine_ptr(e, preserve ? MMU_PT_UPDATE_PRESERVE_AD : MMU_NORMAL_PT_UPDATE), value},
+                        "xen_ptep_modify_prot_commit");
   mc_.issue(lazy_mode::mmu);
 }
 
@@ -85,7 +94,7 @@ void mmu_pv::alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) {
   const bool was_pinned = std::exchange(k_.pages[pfn].pinned, true) && k_.profile().alloc_ptpage_checks_pinned;
 
   set_pfn_prot(pfn, page_kernel_ro(k_.profile()), UVMF_NONE, "xen_alloc_ptpage");
-  if (level == 1 && k_.config.split_ptlocks() && !was_pinned) {
+  if (level == 1 && pins_l1s(true) && !was_pinned) {
     mc_.new_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "xen_alloc_ptpage");
   }
   mc_.issue(lazy_mode::mmu);
@@ -93,35 +102,12 @@ void mmu_pv::alloc_ptpage(mm& mm, pfn_t pfn, unsigned level) {
 
 void mmu_pv::release_ptpage(pfn_t pfn, unsigned level) {
   if (!k_.pages[pfn].pinned) return;
-  if (level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_unpin)) {
+  if (level == 1 && pins_l1s(k_.profile().guards_l1_unpin)) {
     mc_.new_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pfn), "xen_release_ptpage");
   }
   set_pfn_prot(pfn, PAGE_KERNEL, UVMF_NONE, "xen_release_ptpage");
   mc_.issue(lazy_mode::mmu);
   k_.pages[pfn].pinned = false;
-}
-
-// ---- lazy modes
-
-void mmu_pv::enter_lazy_mmu() {
-  assert(mc_.get_lazy_mode() == lazy_mode::none);
-  mc_.set_lazy_mode(lazy_mode::mmu);
-}
-
-void mmu_pv::leave_lazy_mmu() {
-  mc_.flush();
-  mc_.set_lazy_mode(lazy_mode::none);
-}
-
-void mmu_pv::start_context_switch() { mc_.set_lazy_mode(lazy_mode::cpu); }
-
-void mmu_pv::end_context_switch() {
-  mc_.flush();
-  mc_.set_lazy_mode(lazy_mode::none);
-}
-
-void mmu_pv::flush_lazy_mmu() {
-  if (mc_.get_lazy_mode() == lazy_mode::mmu) mc_.flush();
 }
 
 // ---- the processor

@@ -38,8 +38,8 @@ class mmu_pv final : public pv_mmu_ops {
   void enter_lazy_mmu() override;
   void leave_lazy_mmu() override;
   void flush_lazy_mmu() override;
-  void start_context_switch() override;
-  void end_context_switch() override;
+  void start_context_switch(task& prev) override;
+  void end_context_switch(task& next) override;
   void write_cr3(pfn_t pgd) override;
   void flush_tlb_user() override;
   void flush_tlb_one_user(u64 va) override;
@@ -58,7 +58,16 @@ class mmu_pv final : public pv_mmu_ops {
   void set_pfn_prot(pfn_t pfn, u64 prot, u64 flags, std::string_view caller);
   mmuext_op_t op_on(mmuext_cmd cmd, pfn_t pfn) const;
 
+  // lazy_mode.cpp
+  [[noreturn]] void lazy_mode_bug(std::string_view function);
+  void enter_lazy(lazy_mode mode, std::string_view function);
+  void leave_lazy(lazy_mode mode, std::string_view function);
+  void arch_enter_lazy_mmu_mode();
+  void arch_leave_lazy_mmu_mode();
+
   // pgd_pin.cpp
+  bool pins_l1s(bool guarded) const;
+  void unlock_when_sent(pfn_t l1);
   void pgd_walk(pfn_t table, unsigned level, page_fn visit);
   void pin_page(pfn_t pfn, unsigned level);
   void unpin_page(pfn_t pfn, unsigned level);

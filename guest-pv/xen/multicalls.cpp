@@ -123,11 +123,19 @@ void multicalls::callback(std::function<void()> fn) {
 }
 
 void multicalls::issue(lazy_mode mode) {
-  if ((static_cast<unsigned>(get_lazy_mode()) & static_cast<unsigned>(mode)) == 0) flush();
+  if ((static_cast<unsigned>(get_lazy_mode()) & static_cast<unsigned>(mode)) == 0) return flush();
+  xen_.cpu().reached(moment::queued);
+}
+
+void multicalls::flush() {
+  const bool calls = !buffer().empty();
+  buffer().flush(xen_);
+  if (calls) xen_.cpu().reached(moment::called);
 }
 
 lazy_mode multicalls::get_lazy_mode() const {
-  return xen_.cpu().in_interrupt() ? lazy_mode::none : lazy_[xen_.cpu().smp_processor_id()];
+  return xen_.cpu().in_interrupt() && !interrupts_are_lazy_ ? lazy_mode::none
+                                                            : lazy_[xen_.cpu().smp_processor_id()].mode;
 }
 
 }  // namespace pvmmu::guest

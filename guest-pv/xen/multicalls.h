@@ -18,6 +18,12 @@ namespace pvmmu::guest {
 
 enum class lazy_mode : u8 { none = 0, mmu = 1, cpu = 2 };
 
+/// A CPU's lazy mode.
+struct lazy_state {
+  lazy_mode mode = lazy_mode::none;
+  unsigned nesting = 0;  ///< sections of the same mode within the outermost (xen_lazy_nesting, 6.6)
+};
+
 inline constexpr unsigned MC_BATCH = 32;            ///< entries, and callbacks
 inline constexpr unsigned MC_ARGS = MC_BATCH * 16;  ///< bytes
 
@@ -39,6 +45,7 @@ class mc_buffer {
   void add_va_mapping(const update_va_mapping_call& call, std::string_view caller);
   void add_callback(std::function<void()> fn) { callbacks_.push_back(std::move(fn)); }
   std::size_t callbacks() const { return callbacks_.size(); }
+  bool empty() const { return entries_.empty(); }
 
   void flush(xen_hypercall& xen);
 
@@ -68,7 +75,8 @@ class mc_buffer {
 /// The calls that Linux's code makes on the current CPU's buffer.
 class multicalls {
  public:
-  multicalls(xen_hypercall& xen, u32 vcpus) : xen_(xen), buffers_(vcpus), lazy_(vcpus, lazy_mode::none) {}
+  multicalls(xen_hypercall& xen, u32 vcpus, bool interrupts_are_lazy = false)
+      : xen_(xen), interrupts_are_lazy_(interrupts_are_lazy), buffers_(vcpus), lazy_(vcpus) {}
 
   /// xen_extend_mmu_update
   void extend_mmu_update(const mmu_update_t& update, std::string_view caller);
@@ -84,11 +92,12 @@ class multicalls {
   /// xen_mc_issue: flushes unless the CPU is in lazy mode `mode`; `none` always flushes.
   void issue(lazy_mode mode);
   /// xen_mc_flush
-  void flush() { buffer().flush(xen_); }
+  void flush();
 
-  /// paravirt_get_lazy_mode: none in interrupts, whatever they interrupted.
+  /// paravirt_get_lazy_mode: none in interrupts, whatever they interrupted, but for very old kernels.
   lazy_mode get_lazy_mode() const;
-  void set_lazy_mode(lazy_mode mode) { lazy_[xen_.cpu().smp_processor_id()] = mode; }
+  /// The CPU's own, whatever runs on it.
+  lazy_state& lazy() { return lazy_[xen_.cpu().smp_processor_id()]; }
 
  private:
   mc_buffer& buffer() { return buffers_[xen_.cpu().smp_processor_id()]; }
@@ -97,8 +106,9 @@ class multicalls {
   }
 
   xen_hypercall& xen_;
+  const bool interrupts_are_lazy_;
   std::vector<mc_buffer> buffers_;
-  std::vector<lazy_mode> lazy_;
+  std::vector<lazy_state> lazy_;
 };
 
 }  // namespace pvmmu::guest

@@ -36,21 +36,34 @@ void mmu_pv::pgd_walk(pfn_t table, unsigned level, page_fn visit) {
   if (level == 4) (this->*visit)(table, level);
 }
 
+// Without split locks one lock for all tables would have to be held for too long (xen_pte_lock).
+bool mmu_pv::pins_l1s(bool guarded) const {
+  return k_.profile().pin_locks_pte_pages && (k_.config.split_ptlocks() || !guarded);
+}
+
+/// xen_pte_unlock.
+void mmu_pv::unlock_when_sent(pfn_t l1) {
+  mc_.callback([this, l1] { k_.pages[l1].locked = false; });
+}
+
 void mmu_pv::pin_page(pfn_t pfn, unsigned level) {
   if (std::exchange(k_.pages[pfn].pinned, true)) return;
+  const bool pins = level == 1 && pins_l1s(k_.profile().guards_l1_pin);
+  k_.pages[pfn].locked = pins;
   set_pfn_prot(pfn, page_kernel_ro(k_.profile()), level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_pin");
-  if (level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_pin)) {
+  if (pins) {
     mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L1_TABLE, pfn), "__xen_pgd_pin");
-    mc_.callback([] {});  // xen_pte_unlock: counts towards the buffer's callbacks
+    unlock_when_sent(pfn);
   }
 }
 
 void mmu_pv::unpin_page(pfn_t pfn, unsigned level) {
   if (!std::exchange(k_.pages[pfn].pinned, false)) return;
-  const bool unpin = level == 1 && (k_.config.split_ptlocks() || !k_.profile().guards_l1_unpin);
+  const bool unpin = level == 1 && pins_l1s(k_.profile().guards_l1_unpin);
+  k_.pages[pfn].locked = unpin;
   if (unpin) mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pfn), "__xen_pgd_unpin");
   set_pfn_prot(pfn, PAGE_KERNEL, level == 4 ? UVMF_TLB_FLUSH : UVMF_NONE, "__xen_pgd_unpin");
-  if (unpin) mc_.callback([] {});
+  if (unpin) unlock_when_sent(pfn);
 }
 
 void mmu_pv::pgd_pin(pfn_t pgd) {
@@ -82,14 +95,17 @@ void mmu_pv::dup_mmap(mm& child) { pgd_pin(child.pgd); }
 
 void mmu_pv::drop_mm_ref_this_cpu(mm& mm) {
   if (k_.this_cpu_tlb().loaded_mm == &mm) leave_mm(k_);
+  if (k_.profile().drop_mm_ref == cr3_asked::logical_cr3) return;
   if (current_cr3_[k_.cpu.smp_processor_id()] == mm.pgd) mc_.flush();
 }
 
 // Another CPU may still have the pgd loaded, lazily, or with the change to another queued: it is told to let go.
 void mmu_pv::drop_mm_ref(mm& mm) {
   drop_mm_ref_this_cpu(mm);
+  const bool by_logical = k_.profile().drop_mm_ref == cr3_asked::logical_cr3;
   for (vcpu_id_t cpu = 0; cpu < k_.config.vcpus; ++cpu) {
-    if (current_cr3_[cpu] == mm.pgd) k_.cpu.on(cpu, [&] { drop_mm_ref_this_cpu(mm); });
+    const bool has_it = by_logical ? (mm.cpumask >> cpu & 1) != 0 : current_cr3_[cpu] == mm.pgd;
+    if (has_it) k_.cpu.on(cpu, [&] { drop_mm_ref_this_cpu(mm); });
   }
 }
 

@@ -70,7 +70,7 @@ class multicalls_test : public ::testing::Test {
 // 512 bytes of arguments hold 31 mmu_updates of 16 bytes, as 512 must not be reached: 512 lazily set PTEs are 17
 // hypercalls (linux 6.1 multicalls.c __xen_mc_entry; seen so in recordings of mprotect and mremap).
 TEST_F(multicalls_test, lazily_set_ptes_come_31_a_call) {
-  mc.set_lazy_mode(lazy_mode::mmu);
+  mc.lazy().mode = lazy_mode::mmu;
   queue_updates(512);
   mc.flush();
   std::vector<std::size_t> expected(16, 31);
@@ -117,7 +117,7 @@ TEST_F(multicalls_test, another_kind_of_call_between_starts_a_new_entry) {
 
 // An issue for one lazy mode flushes everything while the CPU is in the other one.
 TEST_F(multicalls_test, an_issue_for_the_other_lazy_mode_flushes) {
-  mc.set_lazy_mode(lazy_mode::cpu);
+  mc.lazy().mode = lazy_mode::cpu;
   mc.extend_mmuext_op({.cmd = MMUEXT_NEW_BASEPTR, .arg1 = 1}, "xen_write_cr3");
   mc.issue(lazy_mode::cpu);
   EXPECT_EQ(xen.calls.size(), 0u);
@@ -127,7 +127,7 @@ TEST_F(multicalls_test, an_issue_for_the_other_lazy_mode_flushes) {
 
 // In an interrupt the lazy mode reads as none: the interrupt's issue flushes what the interrupted code has queued.
 TEST_F(multicalls_test, an_interrupt_flushes_the_interrupted_queue) {
-  mc.set_lazy_mode(lazy_mode::mmu);
+  mc.lazy().mode = lazy_mode::mmu;
   queue_updates(2);
   EXPECT_EQ(xen.calls.size(), 0u);
   cpu.on(0, [&] { queue_updates(1); });
@@ -136,7 +136,7 @@ TEST_F(multicalls_test, an_interrupt_flushes_the_interrupted_queue) {
 
 // Each CPU has its own buffer.
 TEST_F(multicalls_test, cpus_do_not_share_a_queue) {
-  mc.set_lazy_mode(lazy_mode::mmu);
+  mc.lazy().mode = lazy_mode::mmu;
   queue_updates(2);
   cpu.run_as(1);
   mc.flush();

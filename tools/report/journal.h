@@ -49,6 +49,11 @@ struct linux_line {
   std::string text;
 };
 
+/// Steps come in between, or are over.
+struct interlude {
+  std::string text;
+};
+
 /// Something that is not as expected.
 struct finding {
   std::string where;  ///< file:line:column
@@ -63,7 +68,7 @@ struct step_log {
   std::string where;   ///< file:line:column
   bool measured = false;
   u64 expectations = 0;  ///< how many fields the scenario expects
-  std::vector<std::variant<act, linux_line>> entries;
+  std::vector<std::variant<act, linux_line, interlude>> entries;
   std::vector<finding> findings;
 };
 

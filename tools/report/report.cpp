@@ -59,12 +59,13 @@ std::string tally_text(const tally& t) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-text_block entry_block(const std::variant<act, linux_line>& entry, const journal& j) {
+text_block entry_block(const std::variant<act, linux_line, interlude>& entry, const journal& j) {
   if (const act* a = std::get_if<act>(&entry)) {
     const bool name_domain =
         j.domains.size() > 1 || std::ranges::any_of(j.domains, [](const auto& d) { return d.vcpus > 1; });
     return act_text(*a, j.frame_names, name_domain);
   }
+  if (const interlude* i = std::get_if<interlude>(&entry)) return {{line_role::heading, indent, i->text}};
   return {{line_role::message, indent, "Linux: " + std::get<linux_line>(entry).text}};
 }
 

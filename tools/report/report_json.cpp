@@ -220,6 +220,8 @@ json::object json_of(const step_log& s) {
   for (const auto& entry : s.entries) {
     if (const act* a = std::get_if<act>(&entry))
       acts.push_back(json_of(*a));
+    else if (const interlude* i = std::get_if<interlude>(&entry))
+      acts.push_back(json::object{{"interlude", i->text}});
     else
       acts.push_back(
           {{"linux_message", std::get<linux_line>(entry).text}, {"domain", std::get<linux_line>(entry).domid}});

@@ -79,6 +79,8 @@ std::string memory_text(const sc::step& s) {
     case sc::step::kWrite:
       return fmt::format("write {:#x} to {:#x}{}", s.write().value(), s.write().va(), of_mm(s.write().mm()));
     case sc::step::kRead: return fmt::format("read {:#x}{}", s.read().va(), of_mm(s.read().mm()));
+    case sc::step::kPageReferenced:
+      return fmt::format("page_referenced {:#x}{}", s.page_referenced().va(), of_mm(s.page_referenced().mm()));
     default: return {};
   }
 }
@@ -107,6 +109,8 @@ std::string kernel_memory_text(const sc::step& s) {
     case sc::step::kKernelRead:
       return fmt::format("the kernel reads {:#x}{}", s.kernel_read().va(),
                          s.kernel_read().in_lazy_mmu() ? " in lazy MMU mode" : "");
+    case sc::step::kDebugFreePage: return "debug_free_page " + frame_text(s.debug_free_page().frame());
+    case sc::step::kDebugAllocPage: return "debug_alloc_page " + frame_text(s.debug_alloc_page().frame());
     default: return {};
   }
 }

@@ -10,8 +10,8 @@ void tally_taker::add(const step_log& step) {
   for (const auto& entry : step.entries) {
     if (const act* a = std::get_if<act>(&entry))
       add(*a);
-    else
-      sum_.linux_messages.push_back(std::get<linux_line>(entry).text);
+    else if (const linux_line* l = std::get_if<linux_line>(&entry))
+      sum_.linux_messages.push_back(l->text);
   }
 }
 
