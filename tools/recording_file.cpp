@@ -63,6 +63,10 @@ recording_writer::~recording_writer() {
 
 void recording_writer::add(const recording::record& record) {
   assert((end_.records() == 0) == record.has_header() && "the header comes first, once");
+  if (record.has_machine_image()) {
+    seal();
+    stream_has_image_ = true;
+  }
   const std::size_t bytes = record.ByteSizeLong();
   if (pending_.size() + bytes > chunk_target_bytes) flush();
   end_.set_records(end_.records() + 1);
@@ -97,6 +101,7 @@ bool recording_writer::flush() {
     chunk_.clear_pieces_before();
   else
     chunk_.set_pieces_before(pieces_before_);
+  chunk_.set_begins_with_image(std::exchange(stream_has_image_, false));
   frame_.clear();
   const auto bytes = static_cast<u32>(chunk_.ByteSizeLong());
   chunk_.SerializeWithCachedSizesToArray(add_frame(frame_, bytes));

@@ -50,7 +50,7 @@ class recording_writer {
   recording_writer& operator=(recording_writer&&) = delete;
   ~recording_writer();
 
-  /// The first record must be the header.
+  /// The first record must be the header. An image of the machine begins a stream.
   void add(const recording::record& record);
   /// What was added is in the file from now on. False: the file cannot be written, nothing is from now on, and `finish`
   /// says why.
@@ -58,6 +58,8 @@ class recording_writer {
   /// What is added from now on can be read without what is before it.
   void seal();
   u64 pieces() const { return end_.pieces(); }
+  /// Of the file, so far.
+  u64 bytes() const { return bytes_; }
   /// Adds the end record. Returns the file's size in bytes.
   std::expected<u64, std::string> finish();
 
@@ -76,9 +78,10 @@ class recording_writer {
   std::string error_;                        ///< the first; nothing is written after it
   u64 bytes_ = 0;                            ///< written
   chunk_packer packer_;
-  std::string pending_;           ///< a record_list that is not written yet
-  u64 pieces_before_ = 0;         ///< pieces written
-  std::size_t stream_bytes_ = 0;  ///< of the zlib stream so far; 0: the next chunk begins one
+  std::string pending_;            ///< a record_list that is not written yet
+  u64 pieces_before_ = 0;          ///< pieces written
+  std::size_t stream_bytes_ = 0;   ///< of the zlib stream so far; 0: the next chunk begins one
+  bool stream_has_image_ = false;  ///< the stream that the next chunk begins
   u32 stream_checksum_ = 0;
   recording::chunk chunk_;  ///< its memory is used again, and so is that of frame_
   std::vector<u8> frame_;

@@ -14,16 +14,26 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-/// What a chunk says of the pieces before it, if it begins a stream; its records are not looked at.
-std::optional<u64> read_pieces_before(std::span<const u8> bytes) {
+/// What a chunk says of the stream that it begins, if it begins one; its records are not looked at.
+std::optional<stream_begin> read_stream_begin(u64 byte, std::span<const u8> bytes) {
   google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+  std::optional<stream_begin> found;
   while (const u32 tag = in.ReadTag()) {
-    u64 pieces = 0;
-    if (WireFormatLite::GetTagFieldNumber(tag) == recording::chunk::kPiecesBeforeFieldNumber)
-      return in.ReadVarint64(&pieces) ? std::optional(pieces) : std::nullopt;
-    if (!WireFormatLite::SkipField(&in, tag)) break;
+    u64 value = 0;
+    switch (WireFormatLite::GetTagFieldNumber(tag)) {
+      case recording::chunk::kPiecesBeforeFieldNumber:
+        if (!in.ReadVarint64(&value)) return std::nullopt;
+        found = {byte, value, false};
+        break;
+      case recording::chunk::kBeginsWithImageFieldNumber:
+        if (!in.ReadVarint64(&value)) return std::nullopt;
+        if (found) found->has_image = value != 0;
+        break;
+      default:
+        if (!WireFormatLite::SkipField(&in, tag)) return std::nullopt;
+    }
   }
-  return std::nullopt;
+  return found;
 }
 
 }  // namespace
@@ -44,8 +54,8 @@ std::vector<stream_begin> find_streams(const std::string& path) {
       if (in.gcount() == 0) return found;
       continue;
     }
-    const auto pieces_before = read_pieces_before(**frame);
-    if (pieces_before || byte == recording_magic.size()) found.push_back({byte, pieces_before.value_or(0)});
+    const auto begin = read_stream_begin(byte, **frame);
+    if (begin || byte == recording_magic.size()) found.push_back(begin.value_or(stream_begin{byte}));
     byte += frame_header_bytes + (*frame)->size();
   }
 }

@@ -16,8 +16,9 @@ namespace pvmmu::tools {
 
 /// A chunk that begins a zlib stream.
 struct stream_begin {
-  u64 byte = 0;           ///< of the file, where its frame begins
-  u64 pieces_before = 0;  ///< in all chunks before it
+  u64 byte = 0;            ///< of the file, where its frame begins
+  u64 pieces_before = 0;   ///< in all chunks before it
+  bool has_image = false;  ///< its first records are an image of the machine as it is there
 };
 
 /// In their order, the file's beginning first; those before the place where the file is torn or damaged. None if there

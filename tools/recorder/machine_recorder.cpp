@@ -1,9 +1,19 @@
 #include "tools/recorder/machine_recorder.h"
 
+#include <algorithm>
+#include <limits>
+#include <system_error>
 #include <utility>
+
+#include "tools/image/image_records.h"
 
 namespace pvmmu::tools {
 namespace {
+
+/// Pieces between two images, as they lie in the file: so many bytes at least …
+constexpr u64 bytes_between_images = u64{1} << 18;
+/// … and so many times those of the last image.
+constexpr u64 bytes_per_image_byte = 8;
 
 recording::record header_of(const xen::machine& m, const wire::hello_request& first) {
   recording::record record;
@@ -46,7 +56,7 @@ void take(const wire::access_request& request, const wire::access_reply& reply, 
 
 machine_recorder::machine_recorder(recording_writer writer, const xen::machine& m, const wire::hello_request& first,
                                    std::function<void(const std::string&)> failed)
-    : writer_(std::move(writer)), failed_(std::move(failed)) {
+    : writer_(std::move(writer)), m_(m), image_due_(bytes_between_images), failed_(std::move(failed)) {
   writer_.add(header_of(m, first));
   writer_.flush();
 }
@@ -78,6 +88,17 @@ void machine_recorder::on_request(const wire::request& request, const wire::repl
   }
   writer_.add(record_);
   writer_.flush();
+  if (writer_.bytes() >= image_due_) add_image();
+}
+
+void machine_recorder::add_image() try {
+  const u64 before = writer_.bytes();
+  const xen::machine_image image = save(m_);
+  for_each_record(image, [this](const recording::record& r) { writer_.add(r); });
+  writer_.flush();
+  image_due_ = writer_.bytes() + std::max(bytes_between_images, bytes_per_image_byte * (writer_.bytes() - before));
+} catch (const std::system_error&) {  // the system does not tell what memory was touched
+  image_due_ = std::numeric_limits<u64>::max();
 }
 
 }  // namespace pvmmu::tools

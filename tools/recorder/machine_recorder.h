@@ -1,5 +1,7 @@
 #pragma once
-// Writes one machine's recording: what the sessions on it ask, and what is answered.
+// Writes one machine's recording: what the sessions on it ask, and what is answered; and now and then an image of the
+// machine, so that a reader may begin there. An image comes when the pieces since the last one are some times as large:
+// images make a file a little larger, and never much, and what lies between two of them is made again at once.
 
 #include <functional>
 #include <string>
@@ -21,7 +23,11 @@ class machine_recorder final : public xen::server_listener {
   void on_request(const wire::request& request, const wire::reply& reply) override;
 
  private:
+  void add_image();
+
   recording_writer writer_;
+  const xen::machine& m_;
+  u64 image_due_;  ///< when the file has so many bytes
   std::function<void(const std::string&)> failed_;
   recording::record record_;  ///< its memory is used again
 };

@@ -27,8 +27,8 @@ void player::attach() {
   m_->preempt_by(&preemption_);
 }
 
-void player::restore(const xen::machine_image& image) {
-  m_ = xen::restore(image);
+void player::go_on_with(std::unique_ptr<xen::machine> m) {
+  m_ = std::move(m);
   attach();
 }
 

@@ -36,8 +36,8 @@ class player : private entry_listener, private event_sink {
   played_piece play(u64 number, const recording::piece& piece, const recording::piece* rest);
 
   xen::machine& machine() { return *m_; }
-  /// Puts the machine where it was when the image was made of it.
-  void restore(const xen::machine_image& image);
+  /// Goes on with this machine: the same at another moment.
+  void go_on_with(std::unique_ptr<xen::machine> m);
 
  private:
   void before_multicall_entry(u32 entry) override;
