@@ -8,7 +8,7 @@
 #include "tools/matrix.h"
 #include "tools/report/fold.h"
 #include "tools/report/paint.h"
-#include "tools/wrap.h"
+#include "tools/report/wrap.h"
 
 namespace pvmmu::tools {
 

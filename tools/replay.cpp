@@ -6,8 +6,10 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
+#include "tools/audit_option.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 #include "tools/timeline/found_order.h"
@@ -134,7 +136,7 @@ void print_text(const replay_report& report) {
   write_result(text);
 }
 
-void print_json(const replay_report& report) {
+void print_json(const replay_report& report, std::optional<json::value> audit) {
   json::array differences;
   for (const auto& kept : report.first_differences) {
     for (const std::string& difference : kept) differences.emplace_back(difference);
@@ -153,6 +155,7 @@ void print_json(const replay_report& report) {
                         {"table_entries_differ", report.differ[replay_report::table_entries]},
                         {"first_differences", differences}};
   if (report.torn) document["torn"] = *report.torn;
+  if (audit) document["audit"] = std::move(*audit);
   write_result(json::serialize(document) + "\n");
 }
 
@@ -160,12 +163,20 @@ void print_json(const replay_report& report) {
 
 void add_replay_command(CLI::App& app, context& ctx) {
   CLI::App* command = app.add_subcommand("replay", "Repeat a recording in the model and compare");
-  auto path = std::make_shared<std::string>();
-  command->add_option("FILE", *path, "A recording, made by `pvmmu record` or `pvmmu import`")->required();
+  struct replay_options {
+    std::string path;
+    audit_option audit;
+  };
+  const auto options = std::make_shared<replay_options>();
+  command->add_option("FILE", options->path, "A recording, made by `pvmmu record` or `pvmmu import`")->required();
   command->footer("Example: pvmmu replay l61-fork.rec");
-  command->callback([path, &ctx] {
-    const replay_report report = replay(*path, ctx.shows_progress());
-    ctx.json ? print_json(report) : print_text(report);
+  options->audit.add_to(*command);
+  command->callback([options, &ctx] {
+    const replay_report report = replay(options->path, ctx.shows_progress());
+    if (!ctx.json) print_text(report);
+    std::optional<json::value> audit;
+    if (options->audit.when) audit = options->audit.audit(options->path, ctx);
+    if (ctx.json) print_json(report, std::move(audit));
     if (!report.as_recorded()) ctx.status = exit_status::finding;
   });
 }

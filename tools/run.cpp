@@ -1,14 +1,18 @@
 // pvmmu run: scenarios, step by step.
 
+#include <stdlib.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "guest-pv/profile_items.h"
+#include "tools/audit_option.h"
 #include "tools/command.h"
 #include "tools/recorder/recorder.h"
 #include "tools/report/report.h"
@@ -23,6 +27,7 @@ struct run_options {
   std::string connect;
   kernel_override kernel;
   std::string record;
+  audit_option audit;
 };
 
 /// An item that does not exist, or that no kernel is there to have, should not come late either.
@@ -46,9 +51,33 @@ std::string footer() {
   return text + "Which kernel has which follows from its profile; `pvmmu matrix --help` lists the profiles.";
 }
 
-/// Runs all of `files`, and returns how many findings there were.
-u64 run_all(const std::vector<scenario_file>& files, const run_options& options, xen::server_listener_factory listens,
-            const context& ctx) {
+/// A file for a recording that nobody wants to keep.
+class scratch_recording {
+ public:
+  scratch_recording() {
+    std::string name = std::filesystem::temp_directory_path() / "pvmmu-XXXXXX";
+    if (!mkdtemp(name.data())) throw std::runtime_error(fmt::format("{}: no folder can be made", name));
+    folder_ = name;
+  }
+  ~scratch_recording() { std::filesystem::remove_all(folder_, ignored_); }
+  scratch_recording(const scratch_recording&) = delete;
+  scratch_recording& operator=(const scratch_recording&) = delete;
+  std::string path() const { return folder_ / "run.rec"; }
+
+ private:
+  std::filesystem::path folder_;
+  std::error_code ignored_;
+};
+
+/// What a run came to: for JSON, its documents.
+struct run_outcome {
+  u64 findings = 0;
+  boost::json::object document{};
+};
+
+/// Runs all of `files`; text is printed as it comes.
+run_outcome run_all(const std::vector<scenario_file>& files, const run_options& options,
+                    xen::server_listener_factory listens, const context& ctx) {
   connection server(options.connect, std::move(listens));
   boost::json::array documents;
   u64 findings = 0;
@@ -62,11 +91,14 @@ u64 run_all(const std::vector<scenario_file>& files, const run_options& options,
     else
       write_result((&file == &files.front() ? "" : "\n") + text_report(j, ctx.colored()));
   }
-  if (ctx.json) write_result(boost::json::serialize(boost::json::object{{"scenarios", documents}}) + "\n");
-  return findings;
+  return {findings, {{"scenarios", std::move(documents)}}};
 }
 
 void run(const run_options& options, context& ctx) {
+  if (options.audit.when && !options.connect.empty())
+    throw input_error(
+        "--audit and --connect: the audit is made where the machine is: `pvmmu serve --record FILE`, then "
+        "`pvmmu replay FILE --audit each`");
   if (!options.record.empty() && !options.connect.empty())
     throw input_error("--record and --connect: a recording is made where the machine is: `pvmmu serve --record FILE`");
   // All files are read before the first one runs: a mistake in the last should not come late.
@@ -74,12 +106,22 @@ void run(const run_options& options, context& ctx) {
   files.reserve(options.scenarios.size());
   for (const auto& path : options.scenarios) files.push_back(scenario_file::read(path));
   check_items(options.kernel.items, files);
+  std::optional<scratch_recording> scratch;
+  if (options.audit.when && options.record.empty()) scratch.emplace();
   std::optional<recorder> recorded;
-  if (!options.record.empty())
+  if (scratch)
+    recorded.emplace(scratch->path(), [](const std::string&) {});
+  else if (!options.record.empty())
     recorded.emplace(options.record, [&ctx](const std::string& text) { ctx.say("{}", text); });
-  const u64 findings = run_all(files, options, recorded ? recorded->listens() : xen::server_listener_factory(), ctx);
+  run_outcome outcome = run_all(files, options, recorded ? recorded->listens() : xen::server_listener_factory(), ctx);
   if (recorded) recorded->check();
-  if (findings != 0) ctx.status = exit_status::finding;
+  if (options.audit.when) {
+    boost::json::array audits;
+    for (const std::string& path : recorded->files()) audits.push_back(options.audit.audit(path, ctx));
+    outcome.document["audits"] = std::move(audits);
+  }
+  if (ctx.json) write_result(boost::json::serialize(outcome.document) + "\n");
+  if (outcome.findings != 0) ctx.status = exit_status::finding;
 }
 
 }  // namespace
@@ -96,6 +138,7 @@ void add_run_command(CLI::App& app, context& ctx) {
       ->allow_extra_args(false);
   command->add_option("--record", options->record, "Record what is done, for replay; of a second scenario in NAME-2, …")
       ->type_name("FILE");
+  options->audit.add_to(*command);
   command->footer(footer());
   command->callback([options, &ctx] { run(*options, ctx); });
 }

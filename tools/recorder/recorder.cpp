@@ -47,6 +47,12 @@ void recorder::check() const {
   if (error_) throw std::runtime_error(*error_);
 }
 
+std::vector<std::string> recorder::files() const {
+  std::vector<std::string> paths;
+  for (unsigned number = 1; number <= machines_; ++number) paths.push_back(path_of(path_, number));
+  return paths;
+}
+
 std::unique_ptr<xen::server_listener> recorder::start(const xen::machine& m, const wire::hello_request& first) {
   const std::string path = path_of(path_, ++machines_);
   if (machines_ > 1) say_(fmt::format("machine {} is recorded in {}", machines_, path));

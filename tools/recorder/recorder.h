@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hypervisor-model/server_listener.h"
 #include "tools/recording_file.h"
@@ -29,6 +30,8 @@ class recorder {
   xen::server_listener_factory listens();
   /// Behind the server's life: throws std::runtime_error if a recording could not be written.
   void check() const;
+  /// The files that were begun, one a machine.
+  std::vector<std::string> files() const;
 
  private:
   std::unique_ptr<xen::server_listener> start(const xen::machine& m, const wire::hello_request& first);

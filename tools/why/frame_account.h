@@ -9,7 +9,6 @@
 // page, descriptor tables, buffers): they are what was left over at the beginning, and must stay that.
 
 #include <map>
-#include <unordered_map>
 
 #include "hypervisor-model/audit_holders.h"
 #include "tools/why/origins.h"
@@ -30,9 +29,10 @@ class xens_share {
   explicit xens_share(timeline& t);
   unseen_references of(mfn_t mfn) const;
   bool empty() const { return share_.empty(); }
+  const std::map<mfn_t, unseen_references>& all() const { return share_; }
 
  private:
-  std::unordered_map<mfn_t, unseen_references> share_;
+  std::map<mfn_t, unseen_references> share_;
 };
 
 /// A frame's record against what holds it.

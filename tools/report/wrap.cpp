@@ -1,4 +1,4 @@
-#include "tools/wrap.h"
+#include "tools/report/wrap.h"
 
 #include <algorithm>
 
