@@ -286,6 +286,8 @@ u64 kernel::direct_map_va(pfn_t pfn) { return va_of(pfn); }
 
 hypercalls& kernel::by_hand() { return *by_hand_; }
 
+void kernel::trace_to(trace_listener* listener) { state_->cpu.trace_to(listener); }
+
 std::span<const std::string> kernel::messages() const { return state_->cpu.log(); }
 
 }  // namespace pvmmu::guest

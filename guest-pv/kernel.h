@@ -27,6 +27,7 @@
 namespace pvmmu::guest {
 
 class hand_made_calls;
+class trace_listener;
 struct exec_image;    // a program's areas: exec_image.h
 struct mm;            // an address space: mm.h
 struct kernel_state;  // what the mm works on: kernel_state.h
@@ -194,6 +195,9 @@ class kernel {
   /// For hypercalls and accesses of one's own beside the kernel's: made otherwise, the kernel would not know that its
   /// memory may have changed.
   hypercalls& by_hand();
+
+  /// Who is told when the kernel passes a trace point (trace.h); nullptr: nobody. It must outlive the kernel.
+  void trace_to(trace_listener* listener);
 
   /// The kernel's log, oldest line first.
   std::span<const std::string> messages() const;

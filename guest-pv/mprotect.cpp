@@ -39,8 +39,8 @@ u64 change_pte_range(mmu_gather& tlb, const vma& area, u64 va, u64 end) {
   for (; va < end; va += PAGE_SIZE) {
     const entry_ref pte = *find_entry(k, tlb.target(), va, 1);
     if (none(k, pte)) continue;
-    const pte_t old = k.pv->ptep_modify_prot_start(pte);
-    k.pv->ptep_modify_prot_commit(pte, modified(k, area, old));
+    const pte_t old = k.pv->ptep_modify_prot_start(tlb.target(), va, pte);
+    k.pv->ptep_modify_prot_commit(tlb.target(), va, pte, modified(k, area, old));
     // Xen makes user pages global, Linux does not: in its eyes every entry that was present changed, and is flushed.
     if (present(old) && k.profile().mprotect_gathers) tlb.cleared(va, 1);
     ++changed;

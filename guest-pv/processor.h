@@ -10,6 +10,7 @@
 #include "guest-pv/guest_stopped.h"
 #include "guest-pv/hypercalls.h"
 #include "guest-pv/moment.h"
+#include "guest-pv/trace.h"
 
 namespace pvmmu::guest {
 
@@ -69,6 +70,14 @@ class processor {
   void printk(std::string line) { log_.push_back(std::move(line)); }
   const std::vector<std::string>& log() const { return log_; }
 
+  /// Who is told of the trace points; nullptr: nobody.
+  void trace_to(trace_listener* listener) { trace_listener_ = listener; }
+  bool traced() const { return trace_listener_ != nullptr; }
+  template <class E>
+  void trace(const E& e) {
+    if (trace_listener_) trace_listener_->on_trace(id_, e);
+  }
+
  private:
   access_result access(const access_request& request, std::string_view caller);
   u64 kernel_access(const access_request& request, std::string_view caller);
@@ -79,6 +88,7 @@ class processor {
   std::function<bool(const access_result&)> fault_handler_;
   moment_listener listener_;
   std::vector<std::string> log_;
+  trace_listener* trace_listener_ = nullptr;
 };
 
 }  // namespace pvmmu::guest

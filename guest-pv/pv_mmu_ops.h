@@ -37,8 +37,8 @@ class pv_mmu_ops {
   virtual void set_pud(entry_ref e, pte_t value) = 0;
   virtual void set_p4d(entry_ref e, pte_t value) = 0;
   /// The old entry; it may go on collecting accessed and dirty bits, which commit preserves.
-  virtual pte_t ptep_modify_prot_start(entry_ref e) = 0;
-  virtual void ptep_modify_prot_commit(entry_ref e, pte_t value) = 0;
+  virtual pte_t ptep_modify_prot_start(mm& mm, u64 va, entry_ref e) = 0;
+  virtual void ptep_modify_prot_commit(mm& mm, u64 va, entry_ref e, pte_t value) = 0;
 
   // ---- lazy modes
   virtual void enter_lazy_mmu() = 0;
@@ -52,8 +52,8 @@ class pv_mmu_ops {
   virtual void write_cr3(pfn_t pgd) = 0;
   virtual void flush_tlb_user() = 0;
   virtual void flush_tlb_one_user(u64 va) = 0;
-  /// [start, end) in bytes on the CPUs of the set; end = TLB_FLUSH_ALL: everything.
-  virtual void flush_tlb_multi(u64 cpus, u64 start, u64 end) = 0;
+  /// Of `mm`, [start, end) in bytes on the CPUs of the set; end = TLB_FLUSH_ALL: everything.
+  virtual void flush_tlb_multi(u64 cpus, mm& mm, u64 start, u64 end) = 0;
 
   // ---- the whole kernel
   /// Builds the kernel's own tables; afterwards the direct map can be used, and init_mm's pgd is loaded everywhere.

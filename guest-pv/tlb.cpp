@@ -65,10 +65,10 @@ void flush_tlb_mm_range(kernel_state& k, mm& mm, u64 start, u64 end, unsigned st
   const bool loaded_here = k.this_cpu_tlb().loaded_mm == &mm;
   const flush_tlb_info info{mm, start, end, stride_shift};
   if (k.profile().tlb_flush == remote_flush::one_multi && others != 0) {
-    return k.pv->flush_tlb_multi(mm.cpumask, start, end);
+    return k.pv->flush_tlb_multi(mm.cpumask, mm, start, end);
   }
   if (loaded_here) flush_tlb_func(k, info);
-  k.pv->flush_tlb_multi(others, start, end);
+  k.pv->flush_tlb_multi(others, mm, start, end);
 }
 
 }  // namespace pvmmu::guest

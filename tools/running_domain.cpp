@@ -61,6 +61,9 @@ running_domain::running_domain(guest::channel_client& client, journal_writer& wr
   kernel_ = std::make_unique<guest::kernel>(*xen_, info_, config);
   xen_->follow_log([this] { return kernel_->messages(); });
   kernel_->boot();
+  if (!client.recorded()) return;
+  traced_.emplace(client.domain(info_.domid), [this](mfn_t mfn) { return mfn_to_pfn(mfn); });
+  kernel_->trace_to(&*traced_);
 }
 
 domain_log running_domain::description() const {
@@ -100,14 +103,18 @@ std::optional<mfn_t> running_domain::frame_at(vcpu_id_t vcpu, u64 va) {
   return xen_->cr3(vcpu).n == 0 ? std::nullopt : walk(xen_->cr3(vcpu), va, 0);
 }
 
-std::optional<u64> running_domain::kernel_va(mfn_t mfn) const {
-  for (const p2m_run& run : info_.p2m) {
-    if (mfn < run.mfn || mfn.n - run.mfn.n >= run.frames) continue;
-    const pfn_t pfn = run.pfn + (mfn.n - run.mfn.n);
-    if (kernel_) return guest::kernel::direct_map_va(pfn);
-    if (pfn.n < info_.mapped_pages) return info_.virt_base + (pfn.n << PAGE_SHIFT);
-  }
+std::optional<pfn_t> running_domain::mfn_to_pfn(mfn_t mfn) const {
+  for (const p2m_run& run : info_.p2m)
+    if (run.mfn <= mfn && mfn.n - run.mfn.n < run.frames) return run.pfn + (mfn.n - run.mfn.n);
   return {};
+}
+
+std::optional<u64> running_domain::kernel_va(mfn_t mfn) const {
+  const auto pfn = mfn_to_pfn(mfn);
+  if (!pfn) return {};
+  if (kernel_) return guest::kernel::direct_map_va(*pfn);
+  if (pfn->n >= info_.mapped_pages) return {};
+  return info_.virt_base + (pfn->n << PAGE_SHIFT);
 }
 
 std::optional<mfn_t> running_domain::alloc_frame() {

@@ -12,6 +12,7 @@
 #include "tools/address_spaces.h"
 #include "tools/bare_domain.h"
 #include "tools/journal_writer.h"
+#include "tools/trace_notes.h"
 
 namespace pvmmu::tools {
 
@@ -39,6 +40,7 @@ class running_domain {
 
   // ---- frames
   std::optional<mfn_t> pfn_to_mfn(pfn_t pfn) const;
+  std::optional<pfn_t> mfn_to_pfn(mfn_t mfn) const;
   /// The table of `level` that translates `va`, under the tables loaded on `vcpu` or those of the address space `mm`.
   std::optional<mfn_t> table_of(vcpu_id_t vcpu, unsigned level, u64 va, const std::string& mm);
   /// The frame that `vcpu` finds at `va`.
@@ -60,6 +62,7 @@ class running_domain {
   start_info info_;
   guest::kernel_profile profile_;  ///< of the kernel, items set
   std::unique_ptr<journalled_domain> xen_;
+  std::optional<trace_notes> traced_;
   std::unique_ptr<guest::kernel> kernel_;
   address_spaces spaces_;
   std::optional<bare_domain> bare_;

@@ -33,8 +33,8 @@ class mmu_pv final : public pv_mmu_ops {
   void set_pmd(entry_ref e, pte_t value) override;
   void set_pud(entry_ref e, pte_t value) override;
   void set_p4d(entry_ref e, pte_t value) override;
-  pte_t ptep_modify_prot_start(entry_ref e) override;
-  void ptep_modify_prot_commit(entry_ref e, pte_t value) override;
+  pte_t ptep_modify_prot_start(mm& mm, u64 va, entry_ref e) override;
+  void ptep_modify_prot_commit(mm& mm, u64 va, entry_ref e, pte_t value) override;
   void enter_lazy_mmu() override;
   void leave_lazy_mmu() override;
   void flush_lazy_mmu() override;
@@ -43,7 +43,7 @@ class mmu_pv final : public pv_mmu_ops {
   void write_cr3(pfn_t pgd) override;
   void flush_tlb_user() override;
   void flush_tlb_one_user(u64 va) override;
-  void flush_tlb_multi(u64 cpus, u64 start, u64 end) override;
+  void flush_tlb_multi(u64 cpus, mm& mm, u64 start, u64 end) override;
   void pagetable_init() override;
   void decrease_reservation(pfn_t page) override;
   void pre_suspend() override;
@@ -57,6 +57,7 @@ class mmu_pv final : public pv_mmu_ops {
   void set_upper(entry_ref e, pte_t value, std::string_view caller);
   void set_pfn_prot(pfn_t pfn, u64 prot, u64 flags, std::string_view caller);
   mmuext_op_t op_on(mmuext_cmd cmd, pfn_t pfn) const;
+  void load_cr3(bool kernel, std::optional<pfn_t> pgd);
 
   // lazy_mode.cpp
   [[noreturn]] void lazy_mode_bug(std::string_view function);
@@ -71,8 +72,9 @@ class mmu_pv final : public pv_mmu_ops {
   void pgd_walk(pfn_t table, unsigned level, page_fn visit);
   void pin_page(pfn_t pfn, unsigned level);
   void unpin_page(pfn_t pfn, unsigned level);
-  void pgd_pin(pfn_t pgd);
-  void pgd_unpin(pfn_t pgd);
+  /// `mm`: for whom, as trace points tell it.
+  void pgd_pin(const mm& mm, pfn_t pgd);
+  void pgd_unpin(const mm& mm, pfn_t pgd);
   void drop_mm_ref(mm& mm);
   void drop_mm_ref_this_cpu(mm& mm);
 

@@ -95,39 +95,71 @@ void mc_buffer::report(processor& cpu, const std::vector<multicall_entry>& done)
   }
 }
 
+trace::xen_mc_entry mc_buffer::last(vcpu_id_t cpu) const {
+  const entry& e = entries_.back();
+  if (e.op == HYPERVISOR_update_va_mapping) return {e.op, {e.va_mapping.va, e.va_mapping.val, e.va_mapping.flags}};
+  return {e.op, {first_argument(e, cpu), 1, 0, DOMID_SELF}};
+}
+
+// xen_mc_extend_args
+bool multicalls::extend_args(u32 op, unsigned bytes) {
+  const trace::extend_result result = buffer().can_extend(op, bytes);
+  xen_.cpu().trace(trace::xen_mc_extend_args{op, bytes, result});
+  return result == trace::extend_result::ok;
+}
+
+// What __xen_mc_entry does first.
+void multicalls::make_room(unsigned bytes) {
+  xen_.cpu().trace(trace::xen_mc_entry_alloc{bytes});
+  if (!buffer().full(bytes)) return;
+  const bool entries = buffer().size().mcidx == MC_BATCH;
+  xen_.cpu().trace(trace::xen_mc_flush_reason{entries ? trace::flush_reason::batch : trace::flush_reason::args});
+  flush();
+}
+
 void multicalls::extend_mmu_update(const mmu_update_t& update, std::string_view caller) {
-  const bool extend = buffer().can_extend(HYPERVISOR_mmu_update, update_bytes);
+  const bool extend = extend_args(HYPERVISOR_mmu_update, update_bytes);
   if (!extend) make_room(update_bytes);
   buffer().add_update(update, extend, caller);
+  if (!extend) made_entry();
 }
 
 void multicalls::extend_mmuext_op(const mmuext_op_t& op, std::string_view caller) {
-  const bool extend = buffer().can_extend(HYPERVISOR_mmuext_op, op_bytes);
+  const bool extend = extend_args(HYPERVISOR_mmuext_op, op_bytes);
   if (!extend) make_room(op_bytes);
   buffer().add_op(op, op_bytes, extend, caller);
+  if (!extend) made_entry();
 }
 
 void multicalls::new_mmuext_op(const mmuext_op_t& op, std::string_view caller, unsigned mask_bytes) {
   make_room(op_bytes + mask_bytes);
   buffer().add_op(op, op_bytes + mask_bytes, false, caller);
+  made_entry();
 }
 
 void multicalls::update_va_mapping(u64 va, u64 val, u64 flags, std::string_view caller) {
   make_room(0);
   buffer().add_va_mapping({.va = va, .val = val, .flags = flags}, caller);
+  made_entry();
 }
 
-void multicalls::callback(std::function<void()> fn) {
-  if (buffer().callbacks() == MC_BATCH) flush();
+void multicalls::callback(const trace::xen_mc_callback& what, std::function<void()> fn) {
+  if (buffer().size().cbidx == MC_BATCH) {
+    xen_.cpu().trace(trace::xen_mc_flush_reason{trace::flush_reason::callback});
+    flush();
+  }
+  xen_.cpu().trace(what);
   buffer().add_callback(std::move(fn));
 }
 
 void multicalls::issue(lazy_mode mode) {
+  xen_.cpu().trace(trace::xen_mc_issue{mode});
   if ((static_cast<unsigned>(get_lazy_mode()) & static_cast<unsigned>(mode)) == 0) return flush();
   xen_.cpu().reached(moment::queued);
 }
 
 void multicalls::flush() {
+  xen_.cpu().trace(buffer().size());
   const bool calls = !buffer().empty();
   buffer().flush(xen_);
   if (calls) xen_.cpu().reached(moment::called);

@@ -3,6 +3,7 @@
 // 512 bytes of arguments, and flushes it when it is full, when a batch is issued outside of lazy mode, or when lazy
 // mode is left.
 //
+//   mc.batch();
 //   mc.extend_mmu_update({ptr, val}, "xen_set_pmd");     // joins the last entry if that is an mmu_update too
 //   mc.issue(lazy_mode::mmu);                            // flushes, unless this CPU is in lazy MMU mode
 //
@@ -15,8 +16,6 @@
 #include "guest-pv/xen/hypercall.h"
 
 namespace pvmmu::guest {
-
-enum class lazy_mode : u8 { none = 0, mmu = 1, cpu = 2 };
 
 /// A CPU's lazy mode.
 struct lazy_state {
@@ -37,17 +36,21 @@ class mc_buffer {
   }
 
   bool full(unsigned bytes) const { return entries_.size() == MC_BATCH || rounded_args() + bytes >= MC_ARGS; }
-  bool can_extend(u32 op, unsigned bytes) const {
-    return !entries_.empty() && entries_.back().op == op && argidx_ + bytes < MC_ARGS;
+  trace::extend_result can_extend(u32 op, unsigned bytes) const {
+    if (entries_.empty() || entries_.back().op != op) return trace::extend_result::bad_op;
+    return argidx_ + bytes < MC_ARGS ? trace::extend_result::ok : trace::extend_result::no_space;
   }
   void add_update(const mmu_update_t& update, bool extend, std::string_view caller);
   void add_op(const mmuext_op_t& op, unsigned bytes, bool extend, std::string_view caller);
   void add_va_mapping(const update_va_mapping_call& call, std::string_view caller);
   void add_callback(std::function<void()> fn) { callbacks_.push_back(std::move(fn)); }
-  std::size_t callbacks() const { return callbacks_.size(); }
   bool empty() const { return entries_.empty(); }
 
   void flush(xen_hypercall& xen);
+
+  trace::xen_mc_flush size() const { return {entries_.size(), argidx_, callbacks_.size()}; }
+  /// The last entry, as it was when it was made.
+  trace::xen_mc_entry last(vcpu_id_t cpu) const;
 
  private:
   struct entry {
@@ -86,9 +89,11 @@ class multicalls {
   void new_mmuext_op(const mmuext_op_t& op, std::string_view caller, unsigned mask_bytes = 0);
   /// __xen_mc_entry with MULTI_update_va_mapping
   void update_va_mapping(u64 va, u64 val, u64 flags, std::string_view caller);
-  /// xen_mc_callback: runs `fn` when the batch has been flushed.
-  void callback(std::function<void()> fn);
+  /// xen_mc_callback: runs `fn` when the batch has been flushed. `what` is told to who listens.
+  void callback(const trace::xen_mc_callback& what, std::function<void()> fn);
 
+  /// xen_mc_batch: what follows is issued together.
+  void batch() { xen_.cpu().trace(trace::xen_mc_batch{get_lazy_mode()}); }
   /// xen_mc_issue: flushes unless the CPU is in lazy mode `mode`; `none` always flushes.
   void issue(lazy_mode mode);
   /// xen_mc_flush
@@ -101,8 +106,10 @@ class multicalls {
 
  private:
   mc_buffer& buffer() { return buffers_[xen_.cpu().smp_processor_id()]; }
-  void make_room(unsigned bytes) {
-    if (buffer().full(bytes)) flush();
+  bool extend_args(u32 op, unsigned bytes);
+  void make_room(unsigned bytes);
+  void made_entry() {
+    if (xen_.cpu().traced()) xen_.cpu().trace(buffer().last(xen_.cpu().smp_processor_id()));
   }
 
   xen_hypercall& xen_;

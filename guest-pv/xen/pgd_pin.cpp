@@ -22,6 +22,9 @@ void mmu_pv::pgd_free(mm& mm) {
   k_.pages.free_pages(user_pgd);
 }
 
+/// Where the lock of a page-table page lies: in its struct page of 64 bytes (vmemmap, linux 6.1 x86-64).
+constexpr u64 ptl_of(pfn_t pfn) { return 0xffffea0000000000 + pfn.n * 64 + 40; }
+
 // ---- the walk: the tables below in order of address, each before those that it refers to; the pgd itself last
 
 void mmu_pv::pgd_walk(pfn_t table, unsigned level, page_fn visit) {
@@ -43,7 +46,7 @@ bool mmu_pv::pins_l1s(bool guarded) const {
 
 /// xen_pte_unlock.
 void mmu_pv::unlock_when_sent(pfn_t l1) {
-  mc_.callback([this, l1] { k_.pages[l1].locked = false; });
+  mc_.callback({trace::callback_function::xen_pte_unlock, ptl_of(l1)}, [this, l1] { k_.pages[l1].locked = false; });
 }
 
 void mmu_pv::pin_page(pfn_t pfn, unsigned level) {
@@ -66,8 +69,10 @@ void mmu_pv::unpin_page(pfn_t pfn, unsigned level) {
   if (unpin) unlock_when_sent(pfn);
 }
 
-void mmu_pv::pgd_pin(pfn_t pgd) {
+void mmu_pv::pgd_pin(const mm& mm, pfn_t pgd) {
   if (k_.profile().unmaps_aliases_before_pin) vm_unmap_aliases(k_);
+  k_.cpu.trace(trace::xen_mmu_pgd_pin{mm.pgd, va_of(pgd)});
+  mc_.batch();
   pgd_walk(pgd, 4, &mmu_pv::pin_page);
   mc_.extend_mmuext_op(op_on(MMUEXT_PIN_L4_TABLE, pgd), "__xen_pgd_pin");
   if (const auto user_pgd = k_.pages[pgd].user_pgd) {
@@ -77,7 +82,9 @@ void mmu_pv::pgd_pin(pfn_t pgd) {
   mc_.issue(lazy_mode::none);
 }
 
-void mmu_pv::pgd_unpin(pfn_t pgd) {
+void mmu_pv::pgd_unpin(const mm& mm, pfn_t pgd) {
+  k_.cpu.trace(trace::xen_mmu_pgd_unpin{mm.pgd, va_of(pgd)});
+  mc_.batch();
   mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, pgd), "__xen_pgd_unpin");
   if (const auto user_pgd = k_.pages[pgd].user_pgd) {
     mc_.extend_mmuext_op(op_on(MMUEXT_UNPIN_TABLE, *user_pgd), "__xen_pgd_unpin");
@@ -89,9 +96,9 @@ void mmu_pv::pgd_unpin(pfn_t pgd) {
 
 // ---- xen_activate_mm, xen_dup_mmap, xen_exit_mmap
 
-void mmu_pv::activate_mm(mm& next) { pgd_pin(next.pgd); }
+void mmu_pv::activate_mm(mm& next) { pgd_pin(next, next.pgd); }
 
-void mmu_pv::dup_mmap(mm& child) { pgd_pin(child.pgd); }
+void mmu_pv::dup_mmap(mm& child) { pgd_pin(child, child.pgd); }
 
 void mmu_pv::drop_mm_ref_this_cpu(mm& mm) {
   if (k_.this_cpu_tlb().loaded_mm == &mm) leave_mm(k_);
@@ -111,7 +118,7 @@ void mmu_pv::drop_mm_ref(mm& mm) {
 
 void mmu_pv::exit_mmap(mm& mm) {
   drop_mm_ref(mm);
-  if (k_.pages[mm.pgd].pinned) pgd_unpin(mm.pgd);
+  if (k_.pages[mm.pgd].pinned) pgd_unpin(mm, mm.pgd);
 }
 
 }  // namespace pvmmu::guest

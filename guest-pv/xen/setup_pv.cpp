@@ -143,6 +143,7 @@ void kernel_tables::build_fixmap(pfn_t shared_info) {
 }
 
 void kernel_tables::go_live(multicalls& mc) {
+  mc.batch();
   for (pfn_t table : new_tables_) {
     mc.update_va_mapping(info_.virt_base + (table.n << PAGE_SHIFT),
                          k_.pv->make_pte(table, page_kernel_ro(k_.profile())), UVMF_NONE, "xen_setup_kernel_pagetable");

@@ -11,7 +11,7 @@ namespace pvmmu::guest {
 void mmu_pv::mm_pin_all() {
   for (const mm& each : k_.mms) {
     if (k_.pages[each.pgd].pinned) continue;
-    pgd_pin(each.pgd);
+    pgd_pin(k_.init_mm, each.pgd);
     k_.pages[each.pgd].save_pinned = true;
   }
 }
@@ -20,7 +20,7 @@ void mmu_pv::mm_unpin_all() {
   for (const mm& each : k_.mms) {
     if (!std::exchange(k_.pages[each.pgd].save_pinned, false)) continue;
     if (!k_.pages[each.pgd].pinned) bug(k_.cpu, "xen_mm_unpin_all");
-    pgd_unpin(each.pgd);
+    pgd_unpin(k_.init_mm, each.pgd);
   }
 }
 

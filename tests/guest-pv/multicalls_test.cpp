@@ -143,11 +143,51 @@ TEST_F(multicalls_test, cpus_do_not_share_a_queue) {
   EXPECT_EQ(xen.calls.size(), 0u);
 }
 
+/// Keeps the events that a test asks for.
+struct kept_events final : trace_listener {
+  void on_trace(vcpu_id_t, const trace::event& e) override { all.push_back(e); }
+  std::vector<trace::event> all;
+};
+
+// The 32nd update does not fit: what was queued goes first, then the new entry is made. The order is that of a real
+// trace (tests/fidelity/traces/6.1/mprotect).
+TEST_F(multicalls_test, a_full_buffer_tells_of_it_before_it_is_flushed) {
+  using namespace trace;
+  mc.lazy().mode = lazy_mode::mmu;
+  queue_updates(31);
+  kept_events kept;
+  cpu.trace_to(&kept);
+  mc.batch();
+  queue_updates(1);
+  ASSERT_EQ(kept.all.size(), 7u);
+  EXPECT_EQ(std::get<xen_mc_batch>(kept.all[0]).mode, lazy_mode::mmu);
+  EXPECT_EQ(std::get<xen_mc_extend_args>(kept.all[1]).res, extend_result::no_space);
+  EXPECT_EQ(std::get<xen_mc_entry_alloc>(kept.all[2]).args, 16u);
+  EXPECT_EQ(std::get<xen_mc_flush_reason>(kept.all[3]).reason, flush_reason::args);
+  EXPECT_EQ(std::get<xen_mc_flush>(kept.all[4]).argidx, 496u);
+  EXPECT_EQ(std::get<xen_mc_entry>(kept.all[5]).op, HYPERVISOR_mmu_update);
+  EXPECT_EQ(std::get<xen_mc_issue>(kept.all[6]).mode, lazy_mode::mmu);
+}
+
+// In an interrupt a batch begins in no lazy mode, whatever was interrupted; what is left with nothing queued is
+// flushed, and told, all the same.
+TEST_F(multicalls_test, empty_flushes_are_told) {
+  mc.lazy().mode = lazy_mode::mmu;
+  kept_events kept;
+  cpu.trace_to(&kept);
+  cpu.on(0, [&] { mc.batch(); });
+  mc.flush();
+  ASSERT_EQ(kept.all.size(), 2u);
+  EXPECT_EQ(std::get<trace::xen_mc_batch>(kept.all[0]).mode, lazy_mode::none);
+  EXPECT_EQ(std::get<trace::xen_mc_flush>(kept.all[1]).mcidx, 0u);
+  EXPECT_EQ(xen.calls.size(), 0u);
+}
+
 // Callbacks run once, after the flush; the 33rd of a batch flushes the first 32.
 TEST_F(multicalls_test, callbacks_run_after_the_flush) {
   int ran = 0;
   mc.extend_mmu_update({8, 0}, "x");
-  for (int i = 0; i < 33; ++i) mc.callback([&] { ++ran; });
+  for (int i = 0; i < 33; ++i) mc.callback({}, [&] { ++ran; });
   EXPECT_EQ(ran, 32);
   EXPECT_EQ(xen.calls.size(), 1u);
   mc.flush();
