@@ -56,6 +56,9 @@ class channel_session {
   void note(pvmmu::note n);
   void send_notes();
 
+  /// For each hypercall from now on (wire.proto).
+  std::vector<u32> preempted_checks{};
+
   /// An empty request. Ends the life of the last answer.
   wire::request& new_request() {
     arena_.Reset();
@@ -206,6 +209,7 @@ void channel_client::note(pvmmu::note n) { session_->note(std::move(n)); }
 void channel_client::send_notes() { session_->send_notes(); }
 
 void channel_client::listen(event_sink* sink) { session_->listen(sink); }
+void channel_client::preempt_calls_at(std::vector<u32> checks) { session_->preempted_checks = std::move(checks); }
 
 start_info channel_client::create_domain(const domain_config& config) {
   encode(config, *session_->new_request().mutable_create_domain());
@@ -258,6 +262,8 @@ std::expected<long, domain_crashed> channel_domain::call(vcpu_id_t vcpu, hyperca
   request.set_vcpu(vcpu);
   request.set_caller(caller.data(), caller.size());
   encode(call, *request.mutable_call());
+  const std::vector<u32>& checks = session_->preempted_checks;
+  request.mutable_preempted_checks()->Add(checks.begin(), checks.end());
   const wire::hypercall_reply& answer = session_->ask(wire::reply::kHypercall).hypercall();
   if (answer.crashed()) return std::unexpected(domain_crashed{});
   return expect(apply_outcome(answer.outcome(), call));

@@ -70,6 +70,10 @@ class channel_client {
   /// Opens the session. To be called first, once. Returns the machine that the session got.
   machine_config hello(const session_options& options);
 
+  /// The preemption checks at which something else wants the processor, in each hypercall from now on: ascending
+  /// from 1.
+  void preempt_calls_at(std::vector<u32> checks);
+
   /// Who hears the events of calls, accesses and domains that go: in order, before the function that caused them
   /// returns.
   void listen(event_sink* sink);

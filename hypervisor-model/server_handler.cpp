@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <ranges>
 
 #include "hypervisor-model/domain_builder.h"
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
+#include "hypervisor-model/requested_preemption.h"
 #include "proto/framing.h"
 
 namespace pvmmu::xen {
@@ -162,7 +165,11 @@ server_handler::result<void> server_handler::serve(const wire::hypercall_request
   const auto curr = own_vcpu(request.domid(), request.vcpu());
   if (!curr) return std::unexpected(curr.error());
   if (auto ok = call_.decode(request.call()); !ok) return malformed(ok.error());
+  const auto& checks = request.preempted_checks();
+  if ((!checks.empty() && checks[0] == 0) || std::ranges::adjacent_find(checks, std::greater_equal{}) != checks.end())
+    return malformed("preempted_checks are counted from 1, and ascending");
   const listening events(*machine_, events_ ? &reply : nullptr);
+  const requested_preemption preempted(*machine_, {checks.data(), static_cast<std::size_t>(checks.size())});
   domain& d = *(*curr)->dom;
   const long rc = d.crashed ? 0 : do_hypercall(*machine_, **curr, call_.call());
   // Not before the call: what the call's events fill until then are frames without an outcome.

@@ -123,6 +123,7 @@ class runner {
                   .vcpu = step.vcpu(),
                   .text = fmt::format("step {}  {}", journal_.steps.size(), log.action)});
     writer_.start_step(&log);
+    client_.preempt_calls_at({step.preempted_checks().begin(), step.preempted_checks().end()});
     step_outcome outcome;
     try {
       if (d.stopped)

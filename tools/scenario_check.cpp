@@ -97,6 +97,7 @@ void scenario_checker::check_step(const sc::step& s) {
   const bool goes_on = &s != &file_.content().step(0) && vcpu_ != s.vcpu();
   if (s.meanwhile() && !goes_on) file_.fail(s, "meanwhile", "expected behind a step of another vCPU");
   vcpu_ = s.vcpu();
+  check_preempted_checks(s);
   need(s.action_case() != sc::step::ACTION_NOT_SET, s, "something to do: expected exec, mmap, touch, hypercall, …");
   for (const auto& d : s.during()) check_during(s, d);
   switch (s.action_case()) {
@@ -106,6 +107,14 @@ void scenario_checker::check_step(const sc::step& s) {
     default: check_kernel_step(s);
   }
   for (const auto& e : s.expect()) check_expect(s, e);
+}
+
+void scenario_checker::check_preempted_checks(const sc::step& s) const {
+  u32 before = 0;
+  for (const u32 check : s.preempted_checks()) {
+    if (check <= before) file_.fail(s, "preempted_checks", "expected numbers from 1 on, ascending");
+    before = check;
+  }
 }
 
 /// A moment within `s`, and what is done at it. What the other process of a preemption had loaded is none of the
@@ -121,8 +130,11 @@ void scenario_checker::check_during(const sc::step& s, const sc::during& d) {
   for (const auto& inner : d.step()) {
     if (inner.domain() != s.domain() || inner.vcpu() != d.step(0).vcpu())
       file_.fail(inner, {}, "all steps of a during are of one vCPU of the step's domain");
-    if (inner.expect_size() != 0 || inner.during_size() != 0 || inner.meanwhile() || inner.measure())
-      file_.fail(inner, {}, "a step of a during has no expect, during, meanwhile or measure: the step around it has");
+    if (inner.expect_size() != 0 || inner.during_size() != 0 || inner.meanwhile() || inner.measure() ||
+        inner.preempted_checks_size() != 0)
+      file_.fail(
+          inner, {},
+          "a step of a during has no expect, during, meanwhile, measure or preempted_checks: the step around it has");
     check_step(inner);
     if (inner.has_suspend() || inner.has_resume() || inner.has_hypercall() || inner.has_alloc_frame())
       file_.fail(inner, {}, "expected one of a kernel's own operations on an address space, or an access");

@@ -28,6 +28,7 @@ class scenario_checker {
   void check_machine();
   void check_domain(const scenario::domain& d) const;
   void check_step(const scenario::step& s);
+  void check_preempted_checks(const scenario::step& s) const;
   void check_kernel_step(const scenario::step& s);
   void check_during(const scenario::step& s, const scenario::during& d);
   void check_mm_step(const scenario::step& s);

@@ -143,6 +143,33 @@ TEST(server_handler, impossible_machines_are_refused) {
                "a machine's name of 65 bytes, at most 64 are expected");
 }
 
+// A call is preempted at the checks that its request names, and goes on to the same end; a list that cannot be is
+// refused.
+TEST(server_handler, calls_are_preempted_at_the_checks_that_they_name) {
+  xen::server_machines machines;
+  peer p(machines);
+  const auto info = begin(p, "");
+  // Two operations, with a check between them.
+  const std::vector<mmuext_op_t> flushes(2, {.cmd = MMUEXT_TLB_FLUSH_LOCAL});
+  wire::request request = make_call(info.domid(), mmuext_op_call{{flushes}, 2});
+  const auto continuations = [&] {
+    wire::request counters;
+    counters.mutable_read_counters();
+    const wire::reply reply = p.ask(counters);
+    for (const auto& c : reply.read_counters().counters())
+      if (c.name() == "continuations") return c.value();
+    return ~u64{0};
+  };
+  const u64 before = continuations();
+  EXPECT_EQ(p.ask(request).hypercall().outcome().result(), 0);
+  EXPECT_EQ(continuations(), before) << "nothing wants the processor by itself";
+  request.mutable_hypercall()->add_preempted_checks(1);
+  EXPECT_EQ(p.ask(request).hypercall().outcome().result(), 0);
+  EXPECT_EQ(continuations(), before + 1);
+  request.mutable_hypercall()->add_preempted_checks(1);
+  expect_error(p.ask(request), error::malformed_request, "preempted_checks are counted from 1, and ascending");
+}
+
 // A domain that cannot be is refused in the builder's words, and nothing is left of it.
 TEST(server_handler, impossible_domains_are_refused) {
   xen::server_machines machines;

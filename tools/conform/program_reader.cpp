@@ -84,6 +84,8 @@ void program_reader::read_step(const sc::step& s) {
   }
   if (s.domain() != 0) file_.fail(s, "domain", "the other domain lends frames only: expected steps of domain 0");
   if (s.vcpu() != 0) file_.fail(s, "vcpu", "a conformance program runs on vCPU 0");
+  if (s.preempted_checks_size() != 0)
+    file_.fail(s, "preempted_checks", "the real Xen is preempted when something happens: expected none");
   add_call(s, s.has_hypercall() ? hypercall(s.hypercall()) : access(s.access()));
   call_index_.push_back(static_cast<u32>(to_.program.calls.size() - 1));
 }

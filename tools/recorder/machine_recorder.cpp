@@ -37,6 +37,7 @@ void set_asker(const Request& request, recording::piece& piece) {
 void take(const wire::hypercall_request& request, const wire::hypercall_reply& reply, recording::piece& piece) {
   set_asker(request, piece);
   *piece.mutable_call() = request.call();
+  *piece.mutable_preempted_checks() = request.preempted_checks();
   piece.set_crashed(reply.crashed());
   if (reply.has_outcome()) *piece.mutable_outcome() = reply.outcome();
 }

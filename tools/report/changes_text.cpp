@@ -36,11 +36,13 @@ struct frame_changes {
   u64 first_type = 0, last_type = 0;    // type_info
   u64 first_count = 0, last_count = 0;  // count_info
   bool typed = false, counted = false;
+  bool was_partial = false;
 
   void add_type(u64 from, u64 to) {
     if (!typed) first_type = from;
     typed = true;
     last_type = to;
+    was_partial = was_partial || (to & xen::PGT_partial) != 0;
     type_count.add(from & xen::PGT_count_mask, to & xen::PGT_count_mask);
   }
   void add_count(u64 from, u64 to) {
@@ -61,6 +63,7 @@ struct frame_changes {
     if (count.changed()) t += "  count " + count.text();
     if (linear.changed()) t += "  linear count " + linear.text();
     if (typed) t += bit(xen::PGT_pinned, "pinned") + bit(xen::PGT_partial, "partially validated");
+    if (was_partial && ((first_type | last_type) & xen::PGT_partial) == 0) t += "  partially validated in between";
     if (counted && ((first_count ^ last_count) & xen::PGC_allocated) != 0)
       t += (last_count & xen::PGC_allocated) != 0 ? "  allocated" : "  freed";
     const bool says_something = t.size() != label || (typed && !xen::same_type(first_type, last_type));
@@ -82,8 +85,12 @@ std::string vcpus_text(u64 vcpus) {
 }
 
 std::string flush_text(const owned_event& e) {
-  static constexpr std::array reasons{"as the guest asked", "by Xen: entries of L2-L4 tables changed",
-                                      "by Xen: a frame changes its type", "by Xen: a new base pointer"};
+  static constexpr std::array reasons{"as the guest asked",
+                                      "by Xen: entries of L2-L4 tables changed",
+                                      "by Xen: a frame changes its type",
+                                      "by Xen: a new base pointer",
+                                      "by Xen: grants were unmapped",
+                                      "by Xen: a frame gets a new owner"};
   const std::string what = e.slot == 1 ? fmt::format(" of {:#x}", e.mfn.n << PAGE_SHIFT) : "";
   return fmt::format("TLB flush{} on {}, {}", what, vcpus_text(e.value), reasons.at(e.old));
 }

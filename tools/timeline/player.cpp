@@ -9,6 +9,7 @@
 #include "hypervisor-model/domain_builder.h"
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
+#include "hypervisor-model/requested_preemption.h"
 #include "tools/left_calls.h"
 
 namespace pvmmu::tools {
@@ -172,6 +173,8 @@ void player::play_whole_call() {
   played_.expected = played_.asked->outcome();
   decode_call();
   xen::vcpu& curr = asking_vcpu();
+  const auto& checks = played_.asked->preempted_checks();
+  const xen::requested_preemption preempted(*m_, {checks.data(), static_cast<std::size_t>(checks.size())});
   const long result = curr.dom->crashed ? 0 : xen::do_hypercall(*m_, curr, decoded_.call());
   played_.crashed = curr.dom->crashed;
   if (!played_.crashed) decoded_.encode_outcome(result, played_.found);

@@ -81,6 +81,7 @@ TEST(program_text, refuses_what_the_probe_cannot_do) {
   refused(frame + "step { hypercall { mmuext_op { op { frame { pfn: 3 } } } } }", "2:37",
           "expected name, mfn or table");
   refused(frame + "step { access { at { va: 8 } mode: USER } }", "2:30", "expected KERNEL");
+  refused(frame + "step { preempted_checks: 1 access { at { va: 8 } } }", "2:8", "expected none");
   refused(frame + "step { access { kind: LOAD_SELECTOR value: 0x0b } }", "2:37", "expected one of the LDT");
   refused("domain {} domain {}\nstep { alloc_frame { name: \"a\" } }", "1:11", "is a DOMU");
   refused("domain {} domain { kind: DOMU }\nstep { domain: 1 alloc_frame { name: \"a\" } }", "2:18",
