@@ -14,6 +14,7 @@ A page is Markdown; its ```console blocks are checked:
 A line `$ COMMAND` is run by bash, where `build/pvmmu` is the binary and the project's folders are to be found; what
 commands write stays there for the later ones of the page. The lines behind it are its output, stdout and stderr as they
 come. A line `…` stands for any number of lines, none included. The exit status is 0, or said in the last line.
+Links to other files of the project must lead somewhere.
 
 With --update the outputs are written into the page, but for those with `…` that fit as they are.
 """
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("examples", "proto", "tests")
 SECONDS_A_COMMAND = 120
 ANY_LINES = "…"
+LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")  # to a file: no scheme
 FENCE = re.compile(r"\s*```(\w*)\s*$")
 
 
@@ -93,9 +95,18 @@ def complain(page, command, expected, found):
         print(f"  {line}")
 
 
+def links_lead_somewhere(page, lines):
+    dead = [(number, path) for number, line in enumerate(lines, 1) for path, _ in LINK.findall(line)
+            if not (page.parent / path).exists()]
+    for number, path in dead:
+        print(f"{page}:{number}: no such file: {path}")
+    return not dead
+
+
 def check(pvmmu, page, update):
-    """Whether a page is true. With `update` it is made so."""
+    """Whether a page is true. With `update` its outputs are made so."""
     lines = page.read_text(encoding="utf-8").splitlines()
+    links_true = links_lead_somewhere(page, lines)
     true = True
     with scratch_directory(pvmmu) as directory:
         moved = 0
@@ -111,7 +122,7 @@ def check(pvmmu, page, update):
                 moved += len(found) - len(expected)
     if update and not true:
         page.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return true or update
+    return links_true and (true or update)
 
 
 def main(arguments):

@@ -14,10 +14,10 @@ class Pages(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
 
-    def is_true(self, *block, update=False):
-        """Whether a page with this ```console block is; self.text is the page afterwards."""
+    def is_true(self, *block, words="words", update=False):
+        """Whether a page with these words and this ```console block is; self.text is the page afterwards."""
         page = Path(self.directory.name) / "page.md"
-        page.write_text("\n".join(["words", "```console", *block, "```", "more"]) + "\n", encoding="utf-8")
+        page.write_text("\n".join([words, "```console", *block, "```", "more"]) + "\n", encoding="utf-8")
         with contextlib.redirect_stdout(io.StringIO()):
             result = check.check("/bin/true", page, update)
         self.text = page.read_text(encoding="utf-8")
@@ -46,6 +46,11 @@ class Pages(unittest.TestCase):
     # What one command writes is there for the next, and the project's folders are for all.
     def test_directory(self):
         self.assertTrue(self.is_true("$ echo a > file", "$ cat file", "a", "$ ls -d examples", "examples"))
+
+    # A link to a file that is not there misleads; others' pages are not for this test.
+    def test_links(self):
+        self.assertTrue(self.is_true("$ true", words="[it](page.md) [part](page.md#part) [far](https://example.org/x)"))
+        self.assertFalse(self.is_true("$ true", words="[it](pages.md)"))
 
     # The real outputs can be written into the page, behind each command its own.
     def test_update(self):
