@@ -42,6 +42,16 @@ wire::frame_state frame(peer& p, u64 mfn) {
   return reply.query_frames().frames(0);
 }
 
+u64 counter(peer& p, const std::string& name) {
+  wire::request request;
+  request.mutable_read_counters();
+  const wire::reply reply = p.ask(request);
+  for (const auto& c : reply.read_counters().counters())
+    if (c.name() == name) return c.value();
+  ADD_FAILURE() << "no counter " << name;
+  return 0;
+}
+
 // Another version is told which one is spoken here, and may try again.
 TEST(server_handler, versions_must_agree) {
   xen::server_machines machines;
@@ -152,20 +162,12 @@ TEST(server_handler, calls_are_preempted_at_the_checks_that_they_name) {
   // Two operations, with a check between them.
   const std::vector<mmuext_op_t> flushes(2, {.cmd = MMUEXT_TLB_FLUSH_LOCAL});
   wire::request request = make_call(info.domid(), mmuext_op_call{{flushes}, 2});
-  const auto continuations = [&] {
-    wire::request counters;
-    counters.mutable_read_counters();
-    const wire::reply reply = p.ask(counters);
-    for (const auto& c : reply.read_counters().counters())
-      if (c.name() == "continuations") return c.value();
-    return ~u64{0};
-  };
-  const u64 before = continuations();
+  const u64 before = counter(p, "continuations");
   EXPECT_EQ(p.ask(request).hypercall().outcome().result(), 0);
-  EXPECT_EQ(continuations(), before) << "nothing wants the processor by itself";
+  EXPECT_EQ(counter(p, "continuations"), before) << "nothing wants the processor by itself";
   request.mutable_hypercall()->add_preempted_checks(1);
   EXPECT_EQ(p.ask(request).hypercall().outcome().result(), 0);
-  EXPECT_EQ(continuations(), before + 1);
+  EXPECT_EQ(counter(p, "continuations"), before + 1);
   request.mutable_hypercall()->add_preempted_checks(1);
   expect_error(p.ask(request), error::malformed_request, "preempted_checks are counted from 1, and ascending");
 }
@@ -364,21 +366,12 @@ TEST(server_handler, counters_are_told_by_name) {
   xen::server_machines machines;
   peer p(machines);
   const wire::start_info info = begin(p, "");
-  const auto counter = [&](const std::string& name) -> u64 {
-    wire::request request;
-    request.mutable_read_counters();
-    const wire::reply reply = p.ask(request);
-    for (const auto& c : reply.read_counters().counters())
-      if (c.name() == name) return c.value();
-    ADD_FAILURE() << "no counter " << name;
-    return 0;
-  };
   const std::vector<mmu_update_t> list(3, {mfn_to_maddr({mfn_of(info, 0)}).bytes, 1});
-  const u64 calls = counter("calls_to_mmu_update");
-  const u64 updates = counter("num_page_updates");
+  const u64 calls = counter(p, "calls_to_mmu_update");
+  const u64 updates = counter(p, "num_page_updates");
   p.ask(make_call(info.domid(), mmu_update_call{{list}, 3, {}, DOMID_SELF}));
-  EXPECT_EQ(counter("calls_to_mmu_update"), calls + 1);
-  EXPECT_EQ(counter("num_page_updates"), updates + 3);
+  EXPECT_EQ(counter(p, "calls_to_mmu_update"), calls + 1);
+  EXPECT_EQ(counter(p, "num_page_updates"), updates + 3);
 }
 
 // Whatever bytes come: each request has one answer, and the machine's counts stay right.

@@ -95,22 +95,23 @@ class supervisor : public xen::preemption, public event_sink {
 
   bool check() override { return schedule_.preempts(checks++); }
   void on_event(const event& e) override {
-    transitions_.on_event(e);
-    if (e.kind != event_kind::call_end || !unsound.empty()) return;
-    note(xen::audit(m_));
-    note(transitions_.findings());
+    if (e.kind == event_kind::call_end && found_.empty()) found_ = xen::audit(m_);
+  }
+
+  /// What the first audit found that found something, and what went wrong from one state to the next.
+  std::string unsound() const {
+    std::string text;
+    for (const auto* findings : {&found_, &transitions_.findings()})
+      for (const xen::audit_finding& f : *findings)
+        text += fmt::format("{} mfn {:#x}: {}\n", f.invariant, f.mfn.n, f.text);
+    return text;
   }
 
   u64 checks = 0;
-  std::string unsound;  ///< what the first audit found that found something
 
  private:
-  void note(const std::vector<xen::audit_finding>& findings) {
-    for (const xen::audit_finding& f : findings)
-      unsound += fmt::format("{} mfn {:#x}: {}\n", f.invariant, f.mfn.n, f.text);
-  }
-
   xen::machine& m_;
+  std::vector<xen::audit_finding> found_;
   xen::transition_audit transitions_;
   schedule schedule_;
 };
@@ -121,7 +122,7 @@ struct run {
     supervisor watching{model->machine(), s};
     answer = model->run(p, lab::program_answer{placement_of(p)});
     checks = watching.checks;
-    unsound = watching.unsound;
+    unsound = watching.unsound();
   }
 
   std::unique_ptr<model_side> model = std::make_unique<model_side>(made_up_facts());

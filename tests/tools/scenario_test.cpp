@@ -214,7 +214,7 @@ std::vector<bad_file> expectations_that_cannot_be() {
   const std::string call = "hypercall { vm_assist {} } ";  // 27 columns from column 8
   return {
       step("suspend {} expect { result: 0 }", "28", "of a hypercall only"),
-      step("suspend {} expect { value: 0 }", "28", "of read and access only"),
+      step("suspend {} expect { value: 0 }", "28", "of read, kernel_read and access only"),
       step("suspend {} expect { guest_fault {} }", "28", "of access only"),
       step(call + "expect { done: 0 }", "44", "of mmu_update and mmuext_op only"),
       step(call + "expect { done_not_written: true }", "44", "of mmu_update and mmuext_op only"),

@@ -67,7 +67,7 @@ constexpr std::array all{
            "                        ? put_page_type_flags(m, *v.old_guest_table, flags, v.old_guest_ptpg)\n"
            "                        : outcome{};"},
     mutant{"one_owner", "an upper entry leads to a table of the same domain (4140)", "mmu_update.cpp",
-           "if (&p.pg_owner != &p.pt_owner) return refuse(xen_errno::einval);", ""},
+           "if (&p.pg_owner != &p.pt_owner) {", "if (false) {"},
     mutant{"count_0_raw_write", "a frame that nothing uses as anything is written raw (4198)", "mmu_update.cpp",
            "} else if (get_page_type(m, *pg, PGT_writable_page)) {",
            "} else if (pg->type_count() != 0 && get_page_type(m, *pg, PGT_writable_page)) {"},
@@ -133,7 +133,7 @@ constexpr std::array all{
     mutant{"uva_mask", "a mask that cannot be read is an error after the change (4561)", "update_va_mapping.cpp",
            "if (!vcpus) return to_result(xen_errno::efault);", "if (!vcpus) return 0;"},
     mutant{"seg_desc_hold", "descriptors in use are not written as memory (4133)", "mmu_update.cpp",
-           "if (!same_type(pg.type_info, PGT_writable_page)) return refuse(xen_errno::einval);", ""},
+           "if (!same_type(pg.type_info, PGT_writable_page)) {", "if (false) {"},
     mutant{"seg_desc_kept", "a frame of descriptors stays one at count 0 (pv/descriptor-tables.c:324)",
            "descriptors.cpp", "same_type(pg->type_info, PGT_seg_desc_page) ? PGT_seg_desc_page : PGT_writable_page;",
            "PGT_writable_page;"},
