@@ -71,6 +71,8 @@ void recording_writer::add(const recording::record& record) {
   if (pending_.size() + bytes > chunk_target_bytes) flush();
   end_.set_records(end_.records() + 1);
   if (record.has_piece()) end_.set_pieces(end_.pieces() + 1);
+  chunk_has_names_ |= record.note().kind() == wire::note::frame_name;
+  note_is_last_ = record.has_note();
   const std::size_t begin = pending_.size();
   constexpr std::size_t max_head_bytes = 8;
   pending_.resize(begin + max_head_bytes + bytes);
@@ -92,7 +94,8 @@ bool recording_writer::flush() {
     error_ = fmt::format("a record of {} bytes, at most {} can be written", pending_.size(), max_unpacked_chunk_bytes);
     return false;
   }
-  const bool continues = stream_bytes_ != 0 && stream_bytes_ < stream_target_bytes;
+  // A note is where the piece is that it stands before.
+  const bool continues = stream_bytes_ != 0 && (stream_bytes_ < stream_target_bytes || note_was_last_);
   const std::string_view packed = packer_.pack(pending_, continues);
   chunk_.set_records(packed.data(), packed.size());
   stream_checksum_ = checksum(continues ? stream_checksum_ : 0, packed);
@@ -102,12 +105,14 @@ bool recording_writer::flush() {
   else
     chunk_.set_pieces_before(pieces_before_);
   chunk_.set_begins_with_image(std::exchange(stream_has_image_, false));
+  chunk_.set_has_names(std::exchange(chunk_has_names_, false));
   frame_.clear();
   const auto bytes = static_cast<u32>(chunk_.ByteSizeLong());
   chunk_.SerializeWithCachedSizesToArray(add_frame(frame_, bytes));
   write(frame_.data(), frame_.size());
   stream_bytes_ = (continues ? stream_bytes_ : 0) + frame_.size();
   pieces_before_ = end_.pieces();
+  note_was_last_ = note_is_last_;
   pending_.clear();
   return error_.empty();
 }

@@ -82,6 +82,9 @@ class recording_writer {
   u64 pieces_before_ = 0;          ///< pieces written
   std::size_t stream_bytes_ = 0;   ///< of the zlib stream so far; 0: the next chunk begins one
   bool stream_has_image_ = false;  ///< the stream that the next chunk begins
+  bool chunk_has_names_ = false;   ///< the next one
+  bool note_is_last_ = false;      ///< of the records added
+  bool note_was_last_ = false;     ///< of the records written
   u32 stream_checksum_ = 0;
   recording::chunk chunk_;  ///< its memory is used again, and so is that of frame_
   std::vector<u8> frame_;

@@ -14,26 +14,36 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-/// What a chunk says of the stream that it begins, if it begins one; its records are not looked at.
-std::optional<stream_begin> read_stream_begin(u64 byte, std::span<const u8> bytes) {
+/// What a chunk says of itself.
+struct chunk_head {
+  bool begins_stream = false;
+  stream_begin stream{};
+};
+
+/// Its records are not looked at. Nothing: it is none.
+std::optional<chunk_head> read_head(u64 byte, std::span<const u8> bytes) {
   google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
-  std::optional<stream_begin> found;
+  chunk_head head{.stream = {.byte = byte}};
   while (const u32 tag = in.ReadTag()) {
     u64 value = 0;
     switch (WireFormatLite::GetTagFieldNumber(tag)) {
       case recording::chunk::kPiecesBeforeFieldNumber:
-        if (!in.ReadVarint64(&value)) return std::nullopt;
-        found = {byte, value, false};
+        if (!in.ReadVarint64(&head.stream.pieces_before)) return std::nullopt;
+        head.begins_stream = true;
         break;
       case recording::chunk::kBeginsWithImageFieldNumber:
         if (!in.ReadVarint64(&value)) return std::nullopt;
-        if (found) found->has_image = value != 0;
+        head.stream.has_image = value != 0;
+        break;
+      case recording::chunk::kHasNamesFieldNumber:
+        if (!in.ReadVarint64(&value)) return std::nullopt;
+        head.stream.has_names = value != 0;
         break;
       default:
         if (!WireFormatLite::SkipField(&in, tag)) return std::nullopt;
     }
   }
-  return found;
+  return head;
 }
 
 }  // namespace
@@ -54,8 +64,11 @@ std::vector<stream_begin> find_streams(const std::string& path) {
       if (in.gcount() == 0) return found;
       continue;
     }
-    const auto begin = read_stream_begin(byte, **frame);
-    if (begin || byte == recording_magic.size()) found.push_back(begin.value_or(stream_begin{byte}));
+    const chunk_head head = read_head(byte, **frame).value_or(chunk_head{.stream = {.byte = byte}});
+    if (head.begins_stream || found.empty())
+      found.push_back(head.stream);
+    else if (head.stream.has_names)
+      found.back().has_names = true;
     byte += frame_header_bytes + (*frame)->size();
   }
 }

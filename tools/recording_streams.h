@@ -19,6 +19,7 @@ struct stream_begin {
   u64 byte = 0;            ///< of the file, where its frame begins
   u64 pieces_before = 0;   ///< in all chunks before it
   bool has_image = false;  ///< its first records are an image of the machine as it is there
+  bool has_names = false;  ///< a frame is named in it
 };
 
 /// In their order, the file's beginning first; those before the place where the file is torn or damaged. None if there

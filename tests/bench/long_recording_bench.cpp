@@ -1,5 +1,5 @@
 // A recording of a million calls, made here: what it costs to make, how large it is with and without images of the
-// machine, and how long it takes from opening the file to any step.
+// machine, and how long it takes from opening the file to any step, shown.
 //
 //   long_recording_bench [CALLS]
 
@@ -14,6 +14,7 @@
 
 #include "tests/tools/long_run.h"
 #include "tools/recorder/machine_recorder.h"
+#include "tools/show/show_text.h"
 #include "tools/timeline/timeline.h"
 
 namespace {
@@ -60,7 +61,8 @@ void visit(const std::string& path, u64 calls) {
     const auto begin = steady_clock::now();
     auto t = timeline::open(path, false);
     opened.push_back(seconds_since(begin));
-    t.go_to(number);
+    const show_request request{.path = path, .steps = std::to_string(number)};
+    show_text(t, request, false, [](const std::string&) {});
     there.push_back(seconds_since(begin));
     const auto behind = steady_clock::now();
     t.go_to(number - 1);

@@ -39,8 +39,7 @@ void write_ftrace(timeline& t, const std::function<void(std::string_view)>& out)
     for (const std::string& event : followed.of(step))
       out(line_of("linux", step.act.domid, step.act.vcpu, number, order++, event));
   }
-  if (const auto last = t.notes().find(t.size() + 1); last != t.notes().end())
-    write_notes(last->second, last->first, out);
+  write_notes(t.notes_at_end(), t.size() + 1, out);
 }
 
 }  // namespace pvmmu::tools

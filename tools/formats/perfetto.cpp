@@ -131,7 +131,7 @@ std::size_t write_perfetto(timeline& t, const std::function<void(std::string_vie
     t.go_to(number);
     writer.write(t.step());
   }
-  if (const auto last = t.notes().find(t.size() + 1); last != t.notes().end()) writer.write(last->second);
+  writer.write(t.notes_at_end());
   return writer.left_out();
 }
 

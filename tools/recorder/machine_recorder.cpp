@@ -13,7 +13,7 @@ namespace {
 /// Pieces between two images, as they lie in the file: so many bytes at least …
 constexpr u64 bytes_between_images = u64{1} << 18;
 /// … and so many times those of the last image.
-constexpr u64 bytes_per_image_byte = 8;
+constexpr u64 bytes_per_image_byte = 4;
 
 recording::record header_of(const xen::machine& m, const wire::hello_request& first) {
   recording::record record;

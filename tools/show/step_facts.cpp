@@ -123,16 +123,11 @@ bool ended_domain(const act& a) {
 
 frame_names names_in(const timeline& t) {
   frame_names names;
-  for (const auto& [number, notes] : t.notes())
-    for (const wire::note& note : notes)
-      if (note.kind() == wire::note::frame_name) names[note.mfn()] = note.text();
+  for (const wire::note& note : t.names()) names[note.mfn()] = note.text();
   return names;
 }
 
-text_block last_words(const timeline& t) {
-  const auto notes = t.notes().find(t.size() + 1);
-  return notes == t.notes().end() ? text_block{} : said(notes->second);
-}
+text_block last_words(const timeline& t) { return said(t.notes_at_end()); }
 
 step_facts facts_of(timeline& t, const frame_names& names) {
   const timeline_step& s = t.step();

@@ -113,16 +113,15 @@ std::vector<wire::note> model_steps::notes_before(u64 piece) {
   return stretch_at(stream).notes.at(piece - streams_[stream].pieces_before);
 }
 
-const std::map<u64, std::vector<wire::note>>& model_steps::notes() {
-  if (notes_) return *notes_;
-  notes_.emplace();
-  recording_reader reader = open_reader(path_);
-  u64 number = 1;
-  while (auto record = next(reader)) {
-    if (record->has_piece()) ++number;
-    if (record->has_note()) (*notes_)[number].push_back(std::move(*record->mutable_note()));
+/// Only streams that have some are unpacked.
+std::vector<wire::note> model_steps::names() {
+  std::vector<wire::note> found;
+  for (std::size_t stream = 0; stream < streams_.size(); ++stream) {
+    if (!streams_[stream].has_names) continue;
+    for (const auto& notes : stretch_at(stream).notes)
+      std::ranges::copy_if(notes, std::back_inserter(found), names_frame);
   }
-  return *notes_;
+  return found;
 }
 
 const stream_begin* model_steps::stream_with_image(u64 made) const {

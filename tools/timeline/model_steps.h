@@ -29,7 +29,8 @@ class model_steps final : public recorded_steps {
   const recording::piece& piece(u64 number) override;
   const recording::piece* rest(u64) override { return nullptr; }
   std::vector<wire::note> notes_before(u64 piece) override;
-  const std::map<u64, std::vector<wire::note>>& notes() override;
+  std::vector<wire::note> notes_at_end() override { return notes_before(size_); }
+  std::vector<wire::note> names() override;
   u64 image_before(u64 made) const override;
   std::unique_ptr<xen::machine> machine_behind(u64 made) const override;
 
@@ -55,9 +56,8 @@ class model_steps final : public recorded_steps {
   std::vector<stream_begin> streams_;
   u64 size_ = 0;
   std::optional<std::string> torn_;
-  std::optional<std::map<u64, std::vector<wire::note>>> notes_;  ///< nothing: nobody asked yet
-  std::optional<machine_state> before_;                          ///< nothing: the machine is new
-  std::list<stretch> read_;                                      ///< what was asked for last in front
+  std::optional<machine_state> before_;  ///< nothing: the machine is new
+  std::list<stretch> read_;              ///< what was asked for last in front
 };
 
 }  // namespace pvmmu::tools

@@ -1,5 +1,8 @@
 #include "tools/timeline/real_steps.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace pvmmu::tools {
 
 real_steps::real_steps(const std::string& path, bool shows_progress)
@@ -10,6 +13,12 @@ real_steps::real_steps(const std::string& path, bool shows_progress)
 std::vector<wire::note> real_steps::notes_before(u64 piece) {
   const auto notes = run_.notes.find(piece + 1);
   return notes == run_.notes.end() ? std::vector<wire::note>() : notes->second;
+}
+
+std::vector<wire::note> real_steps::names() {
+  std::vector<wire::note> found;
+  for (const auto& [number, notes] : run_.notes) std::ranges::copy_if(notes, std::back_inserter(found), names_frame);
+  return found;
 }
 
 }  // namespace pvmmu::tools

@@ -4,7 +4,6 @@
 
 #include "recording.pb.h"
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,8 @@
 #include "tools/snapshot_records.h"
 
 namespace pvmmu::tools {
+
+inline bool names_frame(const wire::note& note) { return note.kind() == wire::note::frame_name; }
 
 class recorded_steps {
  public:
@@ -25,19 +26,24 @@ class recorded_steps {
   virtual const std::optional<std::string>& torn() const = 0;
   /// The machine before the first piece; nothing: it is new.
   virtual const std::optional<machine_state>& before() const = 0;
+  /// … and behind the last; nullptr: not recorded.
+  virtual const machine_state* after() const { return nullptr; }
 
   /// Pieces. They have numbers from 0 on, and places in the order in which they are made.
   virtual u64 size() const = 0;
   virtual u64 piece_in(u64 place) const = 0;
   virtual u64 place_of(u64 piece) const = 0;
+  /// Those that were entered before an earlier one was left.
+  virtual u64 overlapping() const { return 0; }
 
   // Valid until another piece is asked for. Throw input_error where the file is damaged.
   virtual const recording::piece& piece(u64 number) = 0;
   /// What goes on with the piece in this place; nullptr: it came to its end.
   virtual const recording::piece* rest(u64 place) = 0;
   virtual std::vector<wire::note> notes_before(u64 piece) = 0;
-  /// All of them, by the number of the piece behind them, from 1 on. Reads the whole file.
-  virtual const std::map<u64, std::vector<wire::note>>& notes() = 0;
+  virtual std::vector<wire::note> notes_at_end() = 0;
+  /// Those that name frames, from everywhere.
+  virtual std::vector<wire::note> names() = 0;
 
   /// The recording's last image of the machine that is behind at most `made` pieces: behind how many. 0: there is none.
   virtual u64 image_before(u64 made) const = 0;

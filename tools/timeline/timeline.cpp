@@ -110,7 +110,9 @@ const recording::header& timeline::header() const { return state_->source->heade
 
 u64 timeline::size() const { return state_->source->size(); }
 
-const std::map<u64, std::vector<wire::note>>& timeline::notes() const { return state_->source->notes(); }
+std::vector<wire::note> timeline::notes_at_end() const { return state_->source->notes_at_end(); }
+
+std::vector<wire::note> timeline::names() const { return state_->source->names(); }
 
 const std::optional<std::string>& timeline::torn() const { return state_->source->torn(); }
 

@@ -13,7 +13,6 @@
 
 #include "recording.pb.h"
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,8 +42,10 @@ class timeline {
 
   const recording::header& header() const;
   u64 size() const;  ///< steps
-  /// All that was said, by the number of the step behind it; size() + 1: behind the last.
-  const std::map<u64, std::vector<wire::note>>& notes() const;
+  /// What was said behind the last step.
+  std::vector<wire::note> notes_at_end() const;
+  /// What was said of the names of frames, anywhere in the recording.
+  std::vector<wire::note> names() const;
   /// What the file's end lacks: "the last 37 bytes are no complete record"; nothing where it is whole.
   const std::optional<std::string>& torn() const;
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 
 #include "hypervisor-model/machine_image.h"
 #include "tests/tools/long_run.h"
@@ -30,13 +31,29 @@ class model_steps_test : public testing::Test {
     std::string name = testing::TempDir() + "pvmmu-XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     folder = name;
-    long_run run(seed, [](const xen::machine& m, const wire::hello_request& first) {
-      return std::make_unique<machine_recorder>(recording_writer::create_live(path()).value(), m, first,
-                                                [](const std::string& error) { ADD_FAILURE() << error; });
+    xen::server_listener* listens = nullptr;
+    long_run run(seed, [&](const xen::machine& m, const wire::hello_request& first) {
+      auto made = std::make_unique<machine_recorder>(recording_writer::create_live(path()).value(), m, first,
+                                                     [](const std::string& error) { ADD_FAILURE() << error; });
+      listens = made.get();
+      return made;
     });
-    while (run.requests() < requests) run.step();
+    while (run.requests() < requests) {
+      if (run.requests() == 100) listens->on_note(note_of_name("early", 0x111));
+      if (run.requests() == requests - 100) listens->on_note(note_of_name("late", 0x222));
+      run.step();
+    }
+    listens->on_note(note_of_name("last", 0x333));
   }
   static void TearDownTestSuite() { std::filesystem::remove_all(folder); }
+
+  static wire::note note_of_name(const std::string& text, u64 mfn) {
+    wire::note note;
+    note.set_kind(wire::note::frame_name);
+    note.set_text(text);
+    note.set_mfn(mfn);
+    return note;
+  }
 
   static std::string path() { return folder / "long.rec"; }
 
@@ -105,6 +122,37 @@ TEST_F(model_steps_test, every_step_is_there) {
   t.go_to(requests / 2);
   t.go_to(image);
   EXPECT_TRUE(save(t.machine()) == there);
+}
+
+// Frames have their names wherever a reader begins, and only what names some is unpacked for them.
+TEST_F(model_steps_test, names) {
+  model_steps steps(path());
+  std::vector<std::string> names;
+  for (const wire::note& note : steps.names()) names.push_back(note.text());
+  EXPECT_THAT(names, testing::ElementsAre("early", "late", "last"));
+  const auto streams = find_streams(path());
+  EXPECT_LT(std::ranges::count_if(streams, &stream_begin::has_names), std::ssize(streams));
+}
+
+// What is said before a step is there whole, however much it is: no stream begins between it and its step.
+TEST_F(model_steps_test, long_talk) {
+  const std::string talk = folder / "talk.rec";
+  constexpr u64 said = 3000;
+  long_run run(seed, [&](const xen::machine& m, const wire::hello_request& first) {
+    auto recorder = std::make_unique<machine_recorder>(recording_writer::create_live(talk).value(), m, first,
+                                                       [](const std::string& error) { ADD_FAILURE() << error; });
+    std::mt19937_64 random(seed);
+    for (u64 i = 0; i < said; ++i) {
+      std::string text;
+      while (text.size() < 400) text += std::to_string(random());
+      recorder->on_note(note_of_name(text, i));
+    }
+    return recorder;
+  });
+  run.step();
+  model_steps steps(talk);
+  EXPECT_GT(std::filesystem::file_size(talk), 400'000u) << "more than a stream";
+  EXPECT_EQ(steps.notes_before(0).size(), said);
 }
 
 // Images of a model that is not this one are passed over.
