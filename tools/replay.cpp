@@ -12,8 +12,8 @@
 #include "tools/audit_option.h"
 #include "tools/command.h"
 #include "tools/progress.h"
-#include "tools/timeline/found_order.h"
 #include "tools/timeline/player.h"
+#include "tools/timeline/recorded_steps.h"
 
 namespace pvmmu::tools {
 namespace {
@@ -79,32 +79,30 @@ class judge {
   replay_report& report_;
 };
 
-replay_report play(const recorded_run& run, bool shows_progress) {
+replay_report play(recorded_steps& steps, bool shows_progress) {
   replay_report report;
-  report.guest = run.header.guest();
-  report.hypervisor = run.header.hypervisor();
-  report.torn = run.torn;
-  const replay_order order = find_order(run, shows_progress);
-  report.overlapping = order.overlapping();
-  player p(run.header, run.before);
+  report.guest = steps.header().guest();
+  report.hypervisor = steps.header().hypervisor();
+  report.torn = steps.torn();
+  report.overlapping = steps.overlapping();
+  player p(steps.header(), steps.before());
   judge j(report);
-  progress bar("replaying", run.pieces.size(), shows_progress);
-  for (std::size_t place = 0; place < run.pieces.size(); ++place) {
-    const u32 index = order.pieces()[place];
-    const recording::piece* const rest = run.before ? rest_of(run.pieces, order.pieces(), place) : nullptr;
-    j.take(p.play(u64{index} + 1, run.pieces[index], rest));
+  progress bar("replaying", steps.size(), shows_progress);
+  for (u64 place = 0; place < steps.size(); ++place) {
+    const u64 number = steps.piece_in(place);
+    const recording::piece* const rest = steps.rest(place);
+    j.take(p.play(number + 1, steps.piece(number), rest));
     bar.step();
   }
-  if (run.after) j.compare(p.machine(), *p.machine().domains().front(), *run.after);
+  if (const machine_state* const after = steps.after()) j.compare(p.machine(), *p.machine().domains().front(), *after);
   return report;
 }
 
 }  // namespace
 
 replay_report replay(const std::string& recording_path, bool shows_progress) {
-  const recorded_run run = read_run(recording_path);
   try {
-    return play(run, shows_progress);
+    return play(*recorded_steps::open(recording_path, shows_progress), shows_progress);
   } catch (const std::invalid_argument& e) {
     throw input_error(recording_path + ": " + e.what());
   }

@@ -11,7 +11,6 @@ namespace pvmmu::tools {
 namespace {
 
 constexpr u64 min_machine_frames = 1024;
-constexpr u64 max_machine_frames = u64{1} << 28;
 
 /// Takes a recording's records in their order.
 class run_builder {
@@ -19,11 +18,9 @@ class run_builder {
   explicit run_builder(const recording::header& header) {
     run_.header = header;
     // A snapshot costs work for each frame.
-    const u64 most = header.real() ? max_recorded_frames : max_machine_frames;
-    if (frames() < min_machine_frames || frames() > most) {
-      throw std::invalid_argument(
-          fmt::format("a machine of {} frames: {} to {} are expected", frames(), min_machine_frames, most));
-    }
+    if (frames() < min_machine_frames || frames() > max_recorded_frames)
+      throw std::invalid_argument(fmt::format("a machine of {} frames: {} to {} are expected", frames(),
+                                              min_machine_frames, max_recorded_frames));
   }
 
   void take(recording::record&& record) {
@@ -33,19 +30,16 @@ class run_builder {
       case recording::record::kTable: return take(record.table());
       case recording::record::kPiece: return take(std::move(*record.mutable_piece()));
       case recording::record::kNote: return take(std::move(*record.mutable_note()));
-      case recording::record::kMachineImage:
-      case recording::record::kImagePages: return;  // who has made all pieces before it does without
       default: throw std::invalid_argument("a snapshot, frames, a table, a piece or a note is expected");
     }
   }
 
   /// `torn`: what the file's end lacks. A second snapshot is not whole then, and as good as none.
   recorded_run finish(const std::optional<std::string>& torn) {
-    if (run_.header.real() && !run_.after && !torn)
-      throw std::invalid_argument("two snapshots are expected before the end");
+    if (!run_.after && !torn) throw std::invalid_argument("two snapshots are expected before the end");
     if (run_.after && torn)
       run_.after.reset();
-    else if (run_.header.real())
+    else
       check_complete();
     run_.torn = torn;
     return std::move(run_);
@@ -55,7 +49,6 @@ class run_builder {
   u64 frames() const { return run_.header.machine_frames(); }
 
   void take(const recording::snapshot& snapshot) {
-    if (!run_.header.real()) throw std::invalid_argument("a snapshot: a recording of the model has none");
     if (run_.after) throw std::invalid_argument("a third snapshot: two are expected");
     if (state_ != nullptr) check_complete();
     state_ = &(run_.before ? run_.after : run_.before).emplace();
@@ -87,10 +80,8 @@ class run_builder {
   }
 
   void take(recording::piece&& piece) {
-    if (run_.header.real()) {
-      if (!run_.before || run_.after) throw std::invalid_argument("a piece is expected between the two snapshots only");
-      check_complete();
-    }
+    if (!run_.before || run_.after) throw std::invalid_argument("a piece is expected between the two snapshots only");
+    check_complete();
     run_.pieces.push_back(std::move(piece));
   }
 

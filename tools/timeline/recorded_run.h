@@ -1,6 +1,6 @@
 #pragma once
-// A whole recording in memory, checked as far as it can be without a machine: what it holds comes in its order, and no
-// frame lies beyond the machine.
+// A recording of the real thing, whole in memory and checked as far as it can be without a machine: what it holds comes
+// in its order, and no frame lies beyond the machine.
 //
 //   const recorded_run run = read_run("x.rec");
 //   player p{run.header, run.before};                 // player.h
@@ -18,7 +18,7 @@ namespace pvmmu::tools {
 
 struct recorded_run {
   recording::header header;
-  std::optional<machine_state> before;  ///< of the real thing; a recording of the model begins with nothing
+  std::optional<machine_state> before;
   std::vector<recording::piece> pieces;
   std::map<u64, std::vector<wire::note>> notes;  ///< by the number of the piece behind them
   std::optional<machine_state> after;            ///< nothing: not recorded
