@@ -1,5 +1,7 @@
 #include "tools/interludes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tools/report/step_text.h"
@@ -9,9 +11,9 @@ namespace pvmmu::tools {
 namespace sc = pvmmu::scenario;
 using guest::moment;
 
-interludes::interludes(const sc::step& step, guest::kernel& k, address_spaces& spaces, journal_writer& writer,
-                       perform_fn perform)
-    : step_(step), kernel_(k), spaces_(spaces), writer_(writer), perform_(std::move(perform)) {
+interludes::interludes(const sc::step& step, guest::kernel& k, address_spaces& spaces,
+                       std::function<void(const std::string&)> say, perform_fn perform)
+    : step_(step), kernel_(k), spaces_(spaces), say_(std::move(say)), perform_(std::move(perform)) {
   for (const auto& d : step.during()) waiting_.push_back({&d});
   if (!waiting_.empty()) kernel_.listen([this](moment m) { reached(m); });
 }
@@ -48,24 +50,24 @@ void interludes::come_in(interlude_to_come& i) {
   } else {
     const std::string before = spaces_.loaded(cpu);
     const std::string& by = first.switch_mm().mm();
-    writer_.note_interlude(fmt::format("preempted: {}", action_text(first)));
+    say_(fmt::format("preempted: {}", action_text(first)));
     i.next = 1;
     kernel_.preempt(by.empty() ? nullptr : &spaces_.at(by, cpu), [&] {
       spaces_.load(cpu, by);
       perform_rest(i, "meanwhile");
-      writer_.note_interlude(fmt::format("back to the process of {}", before));
+      say_(fmt::format("back to the process of {}", before));
     });
     spaces_.load(cpu, before);
   }
-  writer_.note_interlude(fmt::format("vCPU {} goes on", cpu));
+  say_(fmt::format("vCPU {} goes on", cpu));
   within_ = false;
 }
 
 void interludes::perform_rest(interlude_to_come& i, const std::string& who) {
   for (; i.next < i.what->step_size(); ++i.next) {
-    writer_.note_interlude(fmt::format("{}: {}", who, action_text(i.what->step(i.next))));
+    say_(fmt::format("{}: {}", who, action_text(i.what->step(i.next))));
     if (perform_(i.what->step(i.next))) continue;
-    return writer_.note_interlude("it waits for a lock");
+    return say_("it waits for a lock");
   }
 }
 

@@ -2,15 +2,16 @@
 // What comes in between, within one step: listens to the moments of a kernel's operation, and has the steps of a
 // `during` carried out when theirs has come.
 //
-//   interludes between(step, kernel, spaces, writer, [&](const auto& inner) { …; return true; });
+//   interludes between(step, kernel, spaces, say, [&](const auto& inner) { …; return true; });
 //   perform_kernel_step(step, kernel, spaces, outcome);
 //   if (between.left_out()) …
+
+#include "scenario.pb.h"
 
 #include <deque>
 #include <functional>
 
 #include "tools/address_spaces.h"
-#include "tools/journal_writer.h"
 
 namespace pvmmu::tools {
 
@@ -21,8 +22,9 @@ class interludes {
   /// The error of an operation that has to wait for a lock.
   static constexpr std::string_view waits = "-EBUSY";
 
-  interludes(const scenario::step& step, guest::kernel& k, address_spaces& spaces, journal_writer& writer,
-             perform_fn perform);
+  /// `say` is told what comes in between, when it does, and that it is over.
+  interludes(const scenario::step& step, guest::kernel& k, address_spaces& spaces,
+             std::function<void(const std::string&)> say, perform_fn perform);
   ~interludes() { kernel_.listen({}); }
   interludes(const interludes&) = delete;
   interludes& operator=(const interludes&) = delete;
@@ -45,7 +47,7 @@ class interludes {
   const scenario::step& step_;
   guest::kernel& kernel_;
   address_spaces& spaces_;
-  journal_writer& writer_;
+  std::function<void(const std::string&)> say_;
   perform_fn perform_;
   std::deque<interlude_to_come> waiting_;
   u32 queued_ = 0;
