@@ -135,7 +135,7 @@ void add_show_command(CLI::App& app, context& ctx) {
       "Without --step: a line for each step. All calls are made again in the model, which tells what they changed.\n"
       "Examples: pvmmu show l61-fork.rec\n"
       "          pvmmu show l61-fork.rec --step 51\n"
-      "          pvmmu show l61-fork.rec --mfn 9a3f\n"
+      "          pvmmu show l61-fork.rec --mfn 329e6\n"
       "          pvmmu show l61-fork.rec --step 51 --tree --va 7f0000000000\n"
       "          pvmmu show l61-fork.rec --interactive\n"
       "          pvmmu show l61-fork.rec --format perfetto > l61-fork.pftrace\n"

@@ -99,7 +99,7 @@ void add_why_command(CLI::App& app, context& ctx) {
       ->excludes(mfn);
   command->footer(
       "Holders are found by reading memory, never the counts; then both are compared.\n"
-      "Examples: pvmmu why l61-fork.rec --mfn 9a3f --step 51\n"
+      "Examples: pvmmu why l61-fork.rec --mfn 329e6 --step 51\n"
       "          pvmmu why double-pin.rec --refused\n"
       "Exit status 1 where the counts do not add up.");
   command->callback([options, &ctx] {

@@ -1,35 +1,19 @@
 // The built command, as a user calls it: exit status, stdout and stderr.
 
 #include <gmock/gmock.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 
+#include "tests/tools/pvmmu_command.h"
+#include "tests/tools/recordings.h"
+#include "tests/tools/small_capture.h"
+
+namespace pvmmu::tools {
 namespace {
-
-struct ended {
-  int status = -1;
-  std::string out;
-};
-
-/// Runs `pvmmu ARGUMENTS` through the shell; stderr goes to stdout or nowhere.
-ended pvmmu(const std::string& arguments, const std::string& talk = "2>&1") {
-  const std::string command = std::string(PVMMU_BINARY) + " " + arguments + " " + talk + " < /dev/null";
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), [](FILE*) { return 0; });
-  ended e;
-  char buffer[4096];
-  while (const std::size_t n = fread(buffer, 1, sizeof buffer, pipe.get())) e.out.append(buffer, n);
-  const int status = pclose(pipe.get());
-  e.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return e;
-}
 
 const std::string examples = PVMMU_SOURCE_DIR "/examples/";
 
@@ -108,11 +92,32 @@ TEST(command, colors_are_for_terminals) {
 // Help shows an example for every subcommand; the version is there.
 TEST(command, help_shows_examples) {
   EXPECT_EQ(pvmmu("--version").status, 0);
-  for (const std::string sub : {"run", "matrix", "serve", "import", "replay"}) {
+  for (const std::string sub : {"run", "matrix", "serve", "import", "replay", "show", "why", "compare", "record"}) {
     const ended e = pvmmu(sub + " --help");
     EXPECT_EQ(e.status, 0) << sub;
     EXPECT_THAT(e.out, testing::HasSubstr("pvmmu " + sub)) << sub;
   }
 }
 
+// Beside a recording, whoever made it, the link `latest` names it; a recording has another name.
+TEST(command, latest_recording) {
+  const scratch_directory scratch;
+  small_capture().write(scratch.path("capture"));
+  EXPECT_EQ(pvmmu("import " + scratch.path("capture") + " -o " + scratch.path("first.rec")).status, 0);
+  EXPECT_EQ(std::filesystem::read_symlink(scratch.path("latest")), "first.rec");
+  EXPECT_EQ(pvmmu("run " + examples + "double-pin.textproto --record " + scratch.path("second.rec")).status, 0);
+  EXPECT_EQ(std::filesystem::read_symlink(scratch.path("latest")), "second.rec");
+  EXPECT_EQ(pvmmu("import " + scratch.path("capture") + " -o " + scratch.path("latest")).status, 2);
+}
+
+// What compares kernels wants a real one's recording.
+TEST(command, compare_wants_a_real_kernel) {
+  const scratch_directory scratch;
+  EXPECT_EQ(pvmmu("run " + examples + "pmd-move.textproto --record " + scratch.path("x.rec")).status, 0);
+  const ended e = pvmmu("compare " + scratch.path("x.rec") + " --workload touch");
+  EXPECT_EQ(e.status, 2);
+  EXPECT_THAT(e.out, testing::HasSubstr("expected: a recording of a real kernel"));
+}
+
 }  // namespace
+}  // namespace pvmmu::tools

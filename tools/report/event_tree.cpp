@@ -69,7 +69,7 @@ class builder {
     if (stack_.empty()) return;
     event_tree& node = *stack_.back().node;
     ++node.preempted;
-    node.base = claimed_entries(*stack_.back().call) - static_cast<u32>(entries_left);
+    node.base = first_entry_of_piece(*stack_.back().call, entries_left);
   }
 
   void keep(const owned_event& e) {
@@ -86,6 +86,12 @@ class builder {
 };
 
 }  // namespace
+
+u32 first_entry_of_piece(const hypercall& call, u64 entries_left) {
+  // Entries of grant operations keep their numbers.
+  if (std::holds_alternative<grant_table_op_call>(call)) return 0;
+  return claimed_entries(call) - static_cast<u32>(entries_left);
+}
 
 event_tree tree_of(const act& a) {
   event_tree root;

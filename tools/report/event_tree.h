@@ -24,4 +24,7 @@ struct event_tree {
 
 event_tree tree_of(const act& a);
 
+/// Index of the first entry of a piece of `call` that goes on with so many.
+u32 first_entry_of_piece(const hypercall& call, u64 entries_left);
+
 }  // namespace pvmmu::tools

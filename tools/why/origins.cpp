@@ -1,5 +1,10 @@
 #include "tools/why/origins.h"
 
+#include <algorithm>
+#include <tuple>
+
+#include "hypervisor-model/audit_holders.h"
+
 namespace pvmmu::tools {
 namespace {
 
@@ -57,6 +62,24 @@ bool makes(const owned_event& e, const act& a, const holder& h, mfn_t mfn) {
   return false;
 }
 
+bool same_holder(const holder& a, const holder& b) {
+  const auto key = [](const holder& h) {
+    return std::tuple(h.kind, h.type, h.domid, h.vcpu, h.table, h.slot, h.granter, h.handle);
+  };
+  return key(a) == key(b);
+}
+
+/// How a domain is built nobody hears: what holds its frames behind that was made by it.
+void take_built(timeline& t, mfn_t mfn, std::span<const holder> holders, std::vector<origin>& found) {
+  xen::machine& m = t.machine();
+  const xen::domain* const owner = m.page_owner(m.page(mfn));
+  if (!owner || owner->domid != t.step().piece.domid()) return;
+  const std::vector<holder> built = xen::holders_of(m, mfn);
+  for (std::size_t i = 0; i < holders.size(); ++i)
+    if (std::ranges::any_of(built, [&](const holder& h) { return same_holder(h, holders[i]); }))
+      found[i] = origin_of(t.step());
+}
+
 }  // namespace
 
 origin origin_of(const timeline_step& step) {
@@ -73,6 +96,7 @@ std::vector<origin> find_origins(timeline& t, mfn_t mfn, std::span<const xen::ho
   t.go_to(0);
   for (u64 n = last == 0 ? 0 : t.next(0); n != 0; n = n == last ? 0 : t.next(n)) {
     t.go_to(n);
+    if (t.step().piece.has_create_domain()) take_built(t, mfn, holders, found);
     const act& a = t.step().act;
     for (const owned_event& e : a.events) {
       for (std::size_t i = 0; i < holders.size(); ++i) {

@@ -24,6 +24,8 @@ struct refused_entry {
 struct frame_at_fault {
   mfn_t mfn{};
   xen::page_info record{};
+  u64 passing = 0;        ///< of its general references, those that Xen held only while it decided
+  u64 passing_typed = 0;  ///< … and of its type's
   std::string owner;
   std::vector<held_by> holders{};  ///< of its type, without addresses
 };
@@ -32,6 +34,7 @@ struct frame_at_fault {
 struct refused_operation {
   std::vector<u32> path{};  ///< indexes of entries: of the multicall, then of the batch
   long result = 0;
+  bool grant_status = false;  ///< `result` is the entry's GNTST_*; its call went well
   bool crashed = false;
   refusal_rule rule{};
   std::string where{};               ///< "arch/x86/mm.c:2940"; empty: the error says it all

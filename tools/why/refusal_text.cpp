@@ -26,6 +26,14 @@ std::string entry_text(const mmuext_op_t& op) {
   return fmt::format("{} {:#x}", name.empty() ? fmt::format("command {}", op.cmd) : std::string(name), op.arg1);
 }
 
+std::string entry_text(const gnttab_map_grant_ref_t& op) {
+  return fmt::format("grant {} of d{} at {:#x}", op.ref, op.dom, op.host_addr);
+}
+
+std::string entry_text(const gnttab_unmap_grant_ref_t& op) {
+  return fmt::format("handle {} at {:#x}", op.handle, op.host_addr);
+}
+
 template <class List>
 std::string listed(const List& entries, std::optional<u32> index) {
   if (!index || *index >= entries.size()) return "";
@@ -42,6 +50,12 @@ std::string operation_text(const hypercall& call, std::span<const u32> path) {
   }
   if (const auto* u = std::get_if<mmu_update_call>(&call)) return text + listed(u->ureqs.entries, index);
   if (const auto* x = std::get_if<mmuext_op_call>(&call)) return text + listed(x->uops.entries, index);
+  if (const auto* g = std::get_if<grant_table_op_call>(&call)) {
+    text += " " + std::string(gnttab_cmd_name(g->cmd()));
+    if (const auto* maps = std::get_if<std::span<gnttab_map_grant_ref_t>>(&g->uop)) return text + listed(*maps, index);
+    const auto* unmaps = std::get_if<std::span<gnttab_unmap_grant_ref_t>>(&g->uop);
+    return unmaps ? text + listed(*unmaps, index) : text;
+  }
   if (const auto* v = std::get_if<update_va_mapping_call>(&call))
     return fmt::format("{}: va {:#x} → {}", text, v->va, pte_text(v->val, {}));
   return text;
@@ -54,6 +68,7 @@ std::string operation_text(const act& a, const refused_operation& r) {
 
 std::string ending_text(const refused_operation& r) {
   if (r.crashed) return ", and its domain was crashed";
+  if (r.grant_status) return fmt::format(" with {}", grant_status_name(static_cast<s16>(r.result)));
   return r.result < 0 ? " with " + result_text(r.result) : "";
 }
 
@@ -78,9 +93,19 @@ void add_way(text_block& lines, const refused_operation& r) {
   }
 }
 
+/// Xen holds what it looks at.
+void add_passing(text_block& lines, const frame_at_fault& frame) {
+  std::vector<std::string> parts;
+  if (frame.passing_typed != 0) parts.push_back(fmt::format("{} of its type count", frame.passing_typed));
+  if (frame.passing != 0) parts.push_back(fmt::format("{} of its count", frame.passing));
+  if (parts.empty()) return;
+  add(lines, "", fmt::format("  {}: Xen's own, only while it decides", fmt::join(parts, ", ")));
+}
+
 void add_state(text_block& lines, const refused_operation& r) {
   if (!r.frame) return;
   add(lines, "state", fmt::format("mfn {:#x}: {}", r.frame->mfn.n, record_text(r.frame->record, r.frame->owner)));
+  add_passing(lines, *r.frame);
   std::size_t shown = 0;
   for (const held_by& held : r.frame->holders) {
     if (shown++ == holders_shown) {
@@ -139,6 +164,8 @@ json::object refusal_json(const timeline_step& step, const std::vector<refused_o
                                        {"since_step", held.made.step}});
       o["frame"] = json::object{{"mfn", fmt::format("{:#x}", r.frame->mfn.n)},
                                 {"record", record_text(r.frame->record, r.frame->owner)},
+                                {"passing", r.frame->passing},
+                                {"passing_typed", r.frame->passing_typed},
                                 {"holders", std::move(holders)}};
     }
     operations.push_back(std::move(o));

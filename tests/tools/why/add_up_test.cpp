@@ -7,22 +7,29 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <random>
 #include <set>
 
+#include "tests/tools/why/recorded_scenario.h"
 #include "tools/why/account_text.h"
 
 namespace pvmmu::tools {
 namespace {
 
+/// All files below `folder` with that ending.
+std::vector<std::string> files_below(const std::string& folder, const std::string& ending) {
+  std::vector<std::string> paths;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(PVMMU_SOURCE_DIR "/" + folder))
+    if (file.path().extension() == ending) paths.push_back(file.path().string());
+  std::ranges::sort(paths);
+  return paths;
+}
+
 /// All recordings that are committed.
 std::vector<std::string> recordings() {
-  std::vector<std::string> paths;
-  for (const char* const folder : {"tests/data", "tests/fidelity/recordings"}) {
-    for (const auto& file : std::filesystem::recursive_directory_iterator(PVMMU_SOURCE_DIR + std::string("/") + folder))
-      if (file.path().extension() == ".rec") paths.push_back(file.path().string());
-  }
-  std::ranges::sort(paths);
+  std::vector<std::string> paths = files_below("tests/data", ".rec");
+  std::ranges::copy(files_below("tests/fidelity/recordings", ".rec"), std::back_inserter(paths));
   return paths;
 }
 
@@ -47,15 +54,12 @@ std::string wrong_frames(timeline& t, const xens_share& share) {
   return wrong;
 }
 
-class adds_up_test : public testing::TestWithParam<std::string> {};
-
-// At the end, and at some steps on the way. Prints its seed; PVMMU_SEED=n replays one.
-TEST_P(adds_up_test, every_frame) {
+/// At the end, and at some steps on the way. Prints its seed; PVMMU_SEED=n replays one.
+void expect_adds_up(timeline& t) {
   const char* const given = std::getenv("PVMMU_SEED");
   const u64 seed = given ? std::strtoull(given, nullptr, 0) : std::random_device{}();
   fmt::print("PVMMU_SEED={}\n", seed);
   std::mt19937_64 random(seed);
-  timeline t = timeline::open(GetParam(), false);
   const xens_share share(t);
   std::vector<u64> steps{t.last()};
   for (int i = 0; i < 3; ++i) steps.push_back(1 + random() % t.size());
@@ -65,7 +69,29 @@ TEST_P(adds_up_test, every_frame) {
   }
 }
 
+class adds_up_test : public testing::TestWithParam<std::string> {};
+
+// What the real thing did.
+TEST_P(adds_up_test, every_frame) {
+  timeline t = timeline::open(GetParam(), false);
+  expect_adds_up(t);
+}
+
 INSTANTIATE_TEST_SUITE_P(recordings, adds_up_test, testing::ValuesIn(recordings()), name_of);
+
+class scenario_adds_up_test : public testing::TestWithParam<std::string> {};
+
+// What the model does in each of the examples, where nothing was before the recording.
+TEST_P(scenario_adds_up_test, every_frame) {
+  const auto name = std::filesystem::relative(GetParam(), PVMMU_SOURCE_DIR "/examples").replace_extension();
+  const recorded_scenario run(name.string());
+  timeline t = timeline::open(run.path(), false);
+  EXPECT_TRUE(xens_share(t).empty());
+  expect_adds_up(t);
+}
+
+INSTANTIATE_TEST_SUITE_P(examples, scenario_adds_up_test, testing::ValuesIn(files_below("examples", ".textproto")),
+                         name_of);
 
 }  // namespace
 }  // namespace pvmmu::tools
