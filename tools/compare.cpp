@@ -11,6 +11,7 @@
 
 #include "tools/command.h"
 #include "tools/compare/comparison.h"
+#include "tools/recording_file.h"
 #include "tools/scenario_names.h"
 
 namespace pvmmu::tools {
@@ -121,6 +122,10 @@ const guest::kernel_profile& profile_of(const compare_options& options, const re
 
 void run_compare(const compare_options& options, context& ctx) {
   const scenario_file scenario = scenario_file::read(scenario_path(options.workload));
+  const auto reader = recording_reader::open(options.recording_path);
+  if (reader && !reader->header().real())
+    throw input_error(options.recording_path +
+                      ": is of the model itself; expected: a recording of a real kernel, as `pvmmu record` makes it");
   const compare::call_stream recording = compare::read_calls(options.recording_path);
   const comparison c = compare::compare(recording, scenario, profile_of(options, recording.header));
   write_result(ctx.json ? json_of(c) : text_of(c));

@@ -15,6 +15,7 @@
 #include "tools/capture_calls.h"
 #include "tools/capture_frames.h"
 #include "tools/command.h"
+#include "tools/recorder/latest_link.h"
 #include "tools/recording_file.h"
 #include "tools/snapshot_records.h"
 
@@ -174,7 +175,9 @@ struct import_options {
 };
 
 void run_import(const import_options& options, context& ctx) {
+  check_name(options.recording_path);
   const import_result result = import_capture(options.prefix, options.recording_path);
+  if (const auto why_not = link_latest(options.recording_path)) ctx.say("{}", *why_not);
   if (ctx.json) {
     const json::object document{{"recording", options.recording_path},
                                 {"machine_frames", result.machine_frames},

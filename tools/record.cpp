@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/overlap_counter.h"
 #include "tools/record_session.h"
+#include "tools/recorder/latest_link.h"
 
 namespace pvmmu::tools {
 namespace {
@@ -142,7 +143,9 @@ void add_record_command(CLI::App& app, context& ctx) {
       ->type_name("S");
   command->add_option("-o,--output", options->recording_path, "The recording to write")->required()->type_name("FILE");
   command->callback([options, &ctx] {
+    check_name(options->recording_path);
     const record_result result = record(*options, [&ctx](const std::string& line) { ctx.say("{}", line); });
+    if (const auto why_not = link_latest(options->recording_path)) ctx.say("{}", *why_not);
     ctx.json ? print_json(*options, result) : print_text(*options, result);
     if (result.status != 0) ctx.status = exit_status::finding;
   });

@@ -6,13 +6,11 @@
 #include <stdexcept>
 #include <utility>
 
-#include "tools/command.h"
+#include "tools/recorder/latest_link.h"
 #include "tools/recorder/machine_recorder.h"
 
 namespace pvmmu::tools {
 namespace {
-
-constexpr std::string_view latest = "latest";
 
 /// The file of machine `number`: x.rec, x-2.rec, x-3.rec …
 std::string path_of(const std::string& path, unsigned number) {
@@ -34,8 +32,7 @@ recording_writer begin_file(const std::string& path) {
 
 recorder::recorder(std::string path, std::function<void(const std::string&)> say)
     : path_(std::move(path)), say_(std::move(say)) {
-  if (std::filesystem::path(path_).filename() == latest)
-    throw input_error(fmt::format("{}: another name is expected, this one is that of the link to the newest", path_));
+  check_name(path_);
   first_.emplace(begin_file(path_));
 }
 
@@ -58,27 +55,11 @@ std::unique_ptr<xen::server_listener> recorder::start(const xen::machine& m, con
   if (machines_ > 1) say_(fmt::format("machine {} is recorded in {}", machines_, path));
   recording_writer writer = first_ ? std::move(*first_) : begin_file(path);
   first_.reset();
-  link_latest(path);
+  if (const auto why_not = link_latest(path)) say_(*why_not);
   return std::make_unique<machine_recorder>(std::move(writer), m, first, [this](const std::string& error) {
     say_(error);
     if (!error_) error_ = error;
   });
-}
-
-/// A link under another name takes the place of the old one at once: a reader finds one or the other.
-void recorder::link_latest(const std::string& path) try {
-  const std::filesystem::path file(path);
-  const auto link = file.parent_path() / latest;
-  const auto status = std::filesystem::symlink_status(link);
-  if (std::filesystem::exists(status) && !std::filesystem::is_symlink(status))
-    return say_(fmt::format("{} is no link, and is left alone: it does not name {}", link.string(), path));
-  auto made = link;
-  made += fmt::format(".{}", file.filename().string());
-  std::filesystem::remove(made);
-  std::filesystem::create_symlink(file.filename(), made);
-  std::filesystem::rename(made, link);
-} catch (const std::filesystem::filesystem_error& e) {
-  say_(fmt::format("no link `{}` to {}: {}", latest, path, e.code().message()));
 }
 
 }  // namespace pvmmu::tools

@@ -35,7 +35,6 @@ class recorder {
 
  private:
   std::unique_ptr<xen::server_listener> start(const xen::machine& m, const wire::hello_request& first);
-  void link_latest(const std::string& path);
 
   std::string path_;
   std::function<void(const std::string&)> say_;

@@ -198,8 +198,9 @@ void player::check_room(u64 pages) const {
   for (const auto& d : m_->domains()) in_use += d->tot_pages;
   if (pages <= max_recorded_frames && in_use + pages <= max_recorded_frames) return;
   throw std::invalid_argument(
-      fmt::format("piece {}: a domain of {} frames beside {} of others: at most {} are expected", played_.number, pages,
-                  in_use, max_recorded_frames));
+      fmt::format("piece {}: a domain of {} frames beside {} of others: recordings are played whose domains have at "
+                  "most {} ({} GiB) together",
+                  played_.number, pages, in_use, max_recorded_frames, max_recorded_frames * PAGE_SIZE >> 30));
 }
 
 /// Nobody hears how a domain is built: it is as if it had been there.

@@ -326,8 +326,10 @@ TEST(timeline_of_the_model, tells_what_differs) {
   EXPECT_THAT(after(6, [](piece& p) { p.set_vcpu(3); }), HasSubstr("piece 6: of vCPU 3 of domain 0, which has 1"));
   EXPECT_THAT(after(4, [](piece& p) { p.mutable_access()->set_bytes(300); }), HasSubstr("piece 4: "));
   EXPECT_THAT(after(2, [](piece& p) { p.mutable_create_domain()->set_pages(100000); }), HasSubstr("piece 2: "));
-  EXPECT_THAT(after(2, [](piece& p) { p.mutable_create_domain()->set_pages(1 << 22); }),
-              HasSubstr("piece 2: a domain of 4194304 frames beside 2048 of others: at most 4194304 are expected"));
+  EXPECT_THAT(
+      after(2, [](piece& p) { p.mutable_create_domain()->set_pages(1 << 22); }),
+      HasSubstr("piece 2: a domain of 4194304 frames beside 2048 of others: recordings are played whose domains "
+                "have at most 4194304 (16 GiB) together"));
 }
 
 // Whatever a byte of a recording is instead: what comes of it is told, and nothing else happens.
