@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "tools/command.h"
 #include "tools/show/browser_help.h"
 #include "tools/show/columns.h"
 
@@ -100,6 +101,10 @@ void browser::command(char c, screen_size size) {
     case 'K': return scroll(-1, size);
     case 'g': return ask(question::step);
     case 'm': return ask(question::frame);
+    case 'w':
+      if (!frame_) return ask(question::why);
+      return view_ == view::why ? go_to(place_) : explain();
+    case 'W': return ask(question::why);
     case '/': return ask(question::text);
     case 't':
     case '?': {
@@ -157,12 +162,14 @@ void browser::take_answer() {
   }
   if (asked == question::step) return go_to_step(*number);
   frame_ = mfn_t{*number};
+  if (asked == question::why) return explain();
   look_for_frame(true);
 }
 
 void browser::go_to(std::size_t place) {
   place_ = place;
   top_ = 0;
+  if (view_ == view::why) view_ = view::step;  // it takes its time
   if (view_ != view::tree) return;
   // To what the step changed.
   const text_block lines = steps_.tree(place_);
@@ -174,6 +181,17 @@ void browser::go_to(std::size_t place) {
 void browser::go_to_step(u64 number) {
   if (const auto place = steps_.place_of(number)) return go_to(*place);
   said_ = fmt::format("there is no step {}: there are 1 to {}", number, steps_.size());
+}
+
+/// Who holds the frame that was asked for last.
+void browser::explain() {
+  try {
+    why_ = steps_.why(place_, *frame_);
+    view_ = view::why;
+    top_ = 0;
+  } catch (const input_error& e) {
+    said_ = e.what();
+  }
 }
 
 void browser::look_for_frame(bool forward) {
@@ -216,6 +234,7 @@ void browser::scroll(std::ptrdiff_t lines, screen_size size) {
 text_block browser::below() {
   if (view_ == view::help) return browser_help();
   if (view_ == view::tree) return steps_.tree(place_);
+  if (view_ == view::why) return why_;
   const step_facts& f = steps_.facts(place_);
   text_block lines = f.before;
   lines.insert(lines.end(), f.full.begin(), f.full.end());

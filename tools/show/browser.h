@@ -61,8 +61,8 @@ class browser {
   std::size_t place() const { return place_; }
 
  private:
-  enum class view { step, tree, help };
-  enum class question { none, step, frame, text };
+  enum class view { step, tree, help, why };
+  enum class question { none, step, frame, why, text };
   using condition = std::function<bool(const step_facts&)>;
   struct search {
     condition wanted;
@@ -79,6 +79,7 @@ class browser {
   void take_answer();
   void go_to(std::size_t place);
   void look_for(condition wanted, const std::string& what, bool forward);
+  void explain();
   void look_for_frame(bool forward);
   void look_for_text(bool forward);
   void scroll(std::ptrdiff_t lines, screen_size size);
@@ -90,6 +91,7 @@ class browser {
   std::size_t place_ = 0;
   view view_ = view::step;
   std::size_t top_ = 0;  ///< the first line that is seen of what is below
+  text_block why_;       ///< who holds frame_ behind the step
   question question_ = question::none;
   std::string typed_;
   std::string said_;  ///< in the last line

@@ -81,7 +81,7 @@ screen browser::draw(screen_size size) {
 
   const text_block all = wrapped(below(), size.columns);
   const std::size_t top = std::min(top_, all.size() - 1);
-  static constexpr std::array views{"", ": the page tables behind it", ": keys"};
+  static constexpr std::array views{"", ": the page tables behind it", ": keys", ": who holds the frame behind it"};
   std::string between = fmt::format("── step {} of {}{} ", steps_.facts(place_).number, steps_.size(),
                                     views.at(static_cast<std::size_t>(view_)));
   const std::string share = all.size() <= rows.below ? ""
@@ -102,7 +102,8 @@ screen browser::draw(screen_size size) {
 std::string browser::last_line() const {
   switch (question_) {
     case question::step: return "step: " + typed_;
-    case question::frame: return "mfn (hexadecimal): " + typed_;
+    case question::frame:
+    case question::why: return "mfn (hexadecimal): " + typed_;
     case question::text: return "/" + typed_;
     case question::none: break;
   }
@@ -112,7 +113,7 @@ std::string browser::last_line() const {
 }
 
 text_block browser_help() {
-  static constexpr std::array<std::pair<const char*, const char*>, 17> keys{{
+  static constexpr std::array<std::pair<const char*, const char*>, 18> keys{{
       {"↓ ↑ j k", "the next step, the one before, but for a kernel's own accesses of which Xen saw nothing"},
       {"→ ← l h", "the next step, the one before, whatever it is"},
       {"PgDn PgUp", "a page of the list forward, back"},
@@ -123,6 +124,7 @@ text_block browser_help() {
       {"t", "the page tables behind the step, or the step; * is what it changed"},
       {"m", "ask for a frame: to the next step that touches it"},
       {"c C", "the next, the previous step that touches this frame"},
+      {"w W", "who holds this frame behind the step, or the step; of another frame"},
       {"x X", "the next, the previous message of Xen or the kernel"},
       {"f F", "the next, the previous call that failed or is not as recorded"},
       {"s S", "the next, the previous step of a scenario"},

@@ -5,6 +5,7 @@
 #include "tools/show/columns.h"
 #include "tools/show/page_tree.h"
 #include "tools/show/tree_text.h"
+#include "tools/why/account_text.h"
 
 namespace pvmmu::tools {
 
@@ -51,6 +52,11 @@ timeline_steps::stretch& timeline_steps::stretch_of(std::size_t place) {
 text_block timeline_steps::tree(std::size_t place) {
   timeline_.go_to(order_.at(place));
   return printable(tree_text(page_tree(timeline_.machine(), timeline_.step().act, {}), names_));
+}
+
+text_block timeline_steps::why(std::size_t place, mfn_t mfn) {
+  if (!share_) share_.emplace(timeline_);
+  return printable(account_text(account_for(timeline_, *share_, mfn, order_.at(place))));
 }
 
 std::optional<std::size_t> timeline_steps::place_of(u64 number) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/show/step_facts.h"
+#include "tools/why/frame_account.h"
 
 namespace pvmmu::tools {
 
@@ -17,6 +18,8 @@ class step_source {
   virtual const step_facts& facts(std::size_t place) = 0;
   /// The page tables behind the step.
   virtual text_block tree(std::size_t place) = 0;
+  /// Who holds the frame behind the step. Throws input_error for a frame that the machine does not have.
+  virtual text_block why(std::size_t place, mfn_t mfn) = 0;
   virtual std::optional<std::size_t> place_of(u64 number) const = 0;
 };
 
@@ -28,6 +31,7 @@ class timeline_steps : public step_source {
   std::size_t size() const override { return order_.size(); }
   const step_facts& facts(std::size_t place) override;
   text_block tree(std::size_t place) override;
+  text_block why(std::size_t place, mfn_t mfn) override;
   std::optional<std::size_t> place_of(u64 number) const override;
 
  private:
@@ -38,6 +42,7 @@ class timeline_steps : public step_source {
   std::vector<u64> order_;                    ///< numbers, by place
   std::map<std::size_t, stretch> stretches_;  ///< by place of the first, divided by their length
   const frame_names names_;
+  std::optional<xens_share> share_;  ///< nothing: nobody asked why yet
 };
 
 }  // namespace pvmmu::tools

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tools/command.h"
 #include "tools/show/columns.h"
 
 namespace pvmmu::tools {
@@ -33,6 +34,10 @@ class told_steps : public step_source {
     lines[50] = {line_role::change, 0, fmt::format("* changed by {}", place + 1)};
     return lines;
   }
+  text_block why(std::size_t place, mfn_t mfn) override {
+    if (mfn.n > 0x2000) throw input_error("no such frame");
+    return {{line_role::heading, 0, fmt::format("mfn {:#x} behind step {}: held", mfn.n, place + 1)}};
+  }
   std::optional<std::size_t> place_of(u64 number) const override {
     return number >= 1 && number <= size() ? std::optional(static_cast<std::size_t>(number - 1)) : std::nullopt;
   }
@@ -62,6 +67,23 @@ class looking : public testing::Test {
   told_steps steps{1000};
   browser b{"a.rec", steps};
 };
+
+// Who holds the frame at hand is below; without one it is asked for. Whoever goes on sees steps again.
+TEST_F(looking, says_why) {
+  keys("w1000\n");
+  EXPECT_THAT(seen(), HasSubstr("mfn 0x1000 behind step 1: held"));
+  EXPECT_THAT(seen(), HasSubstr("step 1 of 1000: who holds the frame behind it"));
+  keys("j");
+  EXPECT_THAT(seen(), HasSubstr("the call of step 2"));
+  keys("w");
+  EXPECT_THAT(seen(), HasSubstr("mfn 0x1000 behind step 2: held"));
+  keys("w");
+  EXPECT_THAT(seen(), HasSubstr("the call of step 2"));
+  keys("W7\n");
+  EXPECT_THAT(seen(), HasSubstr("mfn 0x7 behind step 2: held"));
+  keys("W9999\n");
+  EXPECT_THAT(seen(), HasSubstr("no such frame"));
+}
 
 // Forward and back by one, by a page, to either end, and no further.
 TEST_F(looking, goes_forward_and_back) {
