@@ -8,7 +8,8 @@ The scenario says in a comment which item that is, and what must be found while 
     # shows: kernel BUG at arch/x86/kernel/paravirt.c!
     # fixed: lazy_nesting=counted
 
-Each `shows` is part of a finding. Mended, all is as expected. The page beside the scenario shows both.
+Each `shows` is part of a finding. Mended, all is as expected. The page beside the scenario shows both, and README.md has a row
+for it.
 """
 
 import json
@@ -53,6 +54,10 @@ def check(pvmmu, scenario):
     page = scenario.with_suffix(".md")
     commands = page.read_text(encoding="utf-8") if page.exists() else ""
     wrong += [f"{page.name} does not show --item {i}" for i in (broken[0], fixed[0]) if f"--item {i}" not in commands]
+    row = f"`{broken[0]}`, `{fixed[0].split('=')[1]}`"
+    table = (scenario.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    if not any(f"]({page.name})" in line and row in line for line in table):
+        wrong.append(f"README.md has no row for {page.name} with {row}")
     return wrong
 
 
