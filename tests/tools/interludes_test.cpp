@@ -81,7 +81,7 @@ TEST(interludes, what_has_to_wait_for_a_lock_is_done_later) {
   for (int i = 1; i < 40; ++i)
     steps += fmt::format("step {{ mmap {{ va: {0:#x} bytes: 0x1000 }} }} step {{ write {{ va: {0:#x} value: 1 }} }}\n",
                          0x40000000 + i * 0x200000);
-  u64 waited = 0;  // two calls take the tables from the two CPUs; the third is the first batch
+  s64 waited = 0;  // two calls take the tables from the two CPUs; the third is the first batch
   for (int table = 1; table < 40; ++table) {
     const journal j = run_with(steps + fmt::format("step {{ exit_mmap {{ mm: \"a\" }} during {{ after_calls: 3 "
                                                    "step {{ vcpu: 1 page_referenced {{ mm: \"a\" va: {:#x} }} }} }} }}",
@@ -89,7 +89,7 @@ TEST(interludes, what_has_to_wait_for_a_lock_is_done_later) {
     EXPECT_EQ(j.count_findings(), 0u) << text_report(j, false);
     waited += std::ranges::count(order(j.steps.back()), "> it waits for a lock");
   }
-  EXPECT_EQ(waited, 1u);
+  EXPECT_EQ(waited, 1);
 }
 
 struct mistake {
