@@ -96,6 +96,20 @@ void choose_locale() {
   if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/// newterm would end the program instead of saying what it cannot use.
+std::optional<std::string> complaint_about_type() {
+  const char* type = std::getenv("TERM");
+  const auto complaint = [&](const char* what) {
+    return std::string("a terminal of type \"") + (type ? type : "") + "\" " + what;
+  };
+  int error = 0;
+  if (type == nullptr || setupterm(type, STDOUT_FILENO, &error) == ERR) return complaint("is not known");
+  const bool places_its_cursor = cursor_address != nullptr;
+  del_curterm(cur_term);  // newterm reads its own
+  if (!places_its_cursor) return complaint("cannot place its cursor");
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct terminal::state {
@@ -121,12 +135,7 @@ std::expected<std::unique_ptr<terminal>, std::string> terminal::open(bool colore
     s->keys.reset(std::fopen("/dev/tty", "r"));
     if (!s->keys) return std::unexpected("stdin is no terminal, and there is no other to read keys from");
   }
-  const char* type = std::getenv("TERM");
-  int error = 0;
-  if (type == nullptr || setupterm(type, STDOUT_FILENO, &error) == ERR)
-    return std::unexpected(std::string("a terminal of type \"") + (type ? type : "") + "\" is not known");
-  if (cursor_address == nullptr)
-    return std::unexpected(std::string("a terminal of type \"") + type + "\" cannot place its cursor");
+  if (auto complaint = complaint_about_type()) return std::unexpected(*std::move(complaint));
   choose_locale();
   s->screen = newterm(nullptr, stdout, s->keys ? s->keys.get() : stdin);
   if (!s->screen) return std::unexpected("the terminal cannot be used");

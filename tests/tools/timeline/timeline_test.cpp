@@ -144,10 +144,10 @@ TEST(timeline_step, tells_of_an_emulated_store) {
     if (t.step().piece.has_write()) break;
   }
   ASSERT_NE(step, 0u);
-  const act& a = t.step().act;
-  EXPECT_TRUE(a.is_trap());
-  const auto emulated = std::ranges::find(a.events, event_kind::emulated, &owned_event::kind);
-  ASSERT_NE(emulated, a.events.end());
+  EXPECT_TRUE(t.step().act.is_trap());
+  const std::vector<owned_event> events = t.step().act.events;
+  const auto emulated = std::ranges::find(events, event_kind::emulated, &owned_event::kind);
+  ASSERT_NE(emulated, events.end());
   EXPECT_EQ(t.machine().words(emulated->mfn)[emulated->slot], emulated->value);
   t.go_to(t.previous(step));
   EXPECT_EQ(t.machine().words(emulated->mfn)[emulated->slot], emulated->old);
