@@ -251,6 +251,11 @@ void kernel::debug_alloc_page(vcpu_id_t cpu, pfn_t page) {
   state_->tables.store_word(page, 0, 0);
 }
 
+void kernel::check_pt_base(vcpu_id_t cpu, pfn_t table) {
+  kernel_state& k = on(cpu);
+  k.cpu.before_traps([&] { k.pv->check_pt_base(table); });
+}
+
 // ---- suspend and resume
 
 void kernel::suspend(vcpu_id_t cpu) { on(cpu).pv->pre_suspend(); }

@@ -170,6 +170,10 @@ class kernel {
   void debug_free_page(vcpu_id_t cpu, pfn_t page);
   void debug_alloc_page(vcpu_id_t cpu, pfn_t page);
 
+  /// What a kernel does at its start with a table of the domain builder's that is not used any more: makes it writable
+  /// and clears it. There is no handler of page faults yet.
+  void check_pt_base(vcpu_id_t cpu, pfn_t table);
+
   // ---- suspend and resume of the whole domain, run by `cpu` with all others stopped
 
   void suspend(vcpu_id_t cpu);

@@ -112,9 +112,10 @@ struct kernel_profile {
   prot_change prot_commit = prot_change::preserve_ad;
   cr3_asked drop_mm_ref = cr3_asked::current_cr3;
 
-  bool pin_locks_pte_pages = true;   ///< 2.6.24 (74260714c56d): L1s are pinned one by one, locked until that is done
-  bool interrupts_are_lazy = false;  ///< until 2.6.29: an interrupt is in the lazy mode of what it interrupts
-  bool cpa_flushes_lazy = true;      ///< 2.6.29 (4f06b0436b2d): change_page_attr sends what is queued, before and after
+  bool pin_locks_pte_pages = true;    ///< 2.6.24 (74260714c56d): L1s are pinned one by one, locked until that is done
+  bool interrupts_are_lazy = false;   ///< until 2.6.29: an interrupt is in the lazy mode of what it interrupts
+  bool check_pt_base_flushes = true;  ///< b22227944b8f (2013): a builder's table that becomes memory is flushed
+  bool cpa_flushes_lazy = true;  ///< 2.6.29 (4f06b0436b2d): change_page_attr sends what is queued, before and after
 
   /// The generic code keeps track of lazy sections, and the backend hears of the outermost alone.
   bool counts_lazy_in_task() const { return lazy_nesting >= lazy_rule::in_task; }

@@ -55,6 +55,14 @@ class processor {
   /// The kernel's handler of its own page faults: true where the access can be made again.
   void on_page_fault(std::function<bool(const access_result&)> handler) { fault_handler_ = std::move(handler); }
 
+  /// Runs `early` as at the start of a kernel, which has told Xen of no handler yet: a fault is the domain's end.
+  template <class F>
+  void before_traps(F&& early) {
+    auto handler = std::exchange(fault_handler_, nullptr);
+    std::forward<F>(early)();
+    fault_handler_ = std::move(handler);
+  }
+
   // Kernel-mode accesses of 8 bytes. A fault that the handler does not mend is the kernel's end: guest_stopped (oops).
   u64 load(u64 va, std::string_view caller);
   void store(u64 va, u64 value, std::string_view caller);

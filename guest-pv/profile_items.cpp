@@ -102,6 +102,7 @@ constexpr std::array items{
     item<&p::drop_mm_ref>("drop_mm_ref", "which CPUs the end of an mm asks to let go of it"),
     item<&p::pin_locks_pte_pages>("pin_locks_pte_pages", "L1s are pinned one by one, locked until that is done"),
     item<&p::interrupts_are_lazy>("interrupts_are_lazy", "an interrupt is in the lazy mode of what it interrupts"),
+    item<&p::check_pt_base_flushes>("check_pt_base_flushes", "a builder's table that becomes memory is flushed"),
     item<&p::cpa_flushes_lazy>("cpa_flushes_lazy", "changing the kernel's own mappings sends what is queued"),
 };
 

@@ -58,6 +58,8 @@ class pv_mmu_ops {
   // ---- the whole kernel
   /// Builds the kernel's own tables; afterwards the direct map can be used, and init_mm's pgd is loaded everywhere.
   virtual void pagetable_init() = 0;
+  /// A page of the domain builder's tables, which are not used any more, becomes memory: writable and cleared.
+  virtual void check_pt_base(pfn_t table) = 0;
   /// The balloon gives the frame behind a page of the kernel's back to the hypervisor. The page stays, and has none.
   virtual void decrease_reservation(pfn_t page) = 0;
   virtual void pre_suspend() = 0;

@@ -8,6 +8,7 @@
 
 #include "hypervisor-model/grant_entries.h"
 #include "hypervisor-model/machine/machine.h"
+#include "hypervisor-model/machine/tlb.h"
 
 namespace pvmmu::xen {
 
@@ -46,6 +47,7 @@ struct vcpu_state {
   u32 maptrack_tail = MAPTRACK_TAIL;
 
   u32 tlbflush_time = 0;  ///< when this vCPU's processor last flushed, on the machine's flush clock
+  tlb_entries tlb{};      ///< empty on machines without TLBs
   friend bool operator==(const vcpu_state&, const vcpu_state&) = default;
 };
 
@@ -62,8 +64,8 @@ struct domain_state {
   bool privileged = false;  ///< dom0: control and hardware domain
   bool is_dying = false;
   bool crashed = false;
-  bool check_l1tf =
-      false;  ///< refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c)
+  /// Refuse vulnerable non-present entries: on for domUs, off for dom0 (xen 4.17 spec_ctrl.c).
+  bool check_l1tf = false;
   u64 vm_assist = 0;
   u64 tot_pages = 0;        ///< of its memory, without what Xen shares with it
   u64 max_pages = ~u32{0};  ///< what memory_op may raise tot_pages to; dom0 has no limit

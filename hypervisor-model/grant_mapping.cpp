@@ -1,8 +1,8 @@
 #include "hypervisor-model/grant_mapping.h"
 
 #include "hypervisor-model/entry_ref.h"
+#include "hypervisor-model/machine/page_walk.h"
 #include "hypervisor-model/page_type.h"
-#include "hypervisor-model/page_walk.h"
 
 namespace pvmmu::xen {
 namespace {

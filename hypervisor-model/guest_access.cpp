@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "hypervisor-model/ldt.h"
+#include "hypervisor-model/machine/page_walk.h"
 #include "hypervisor-model/page_type.h"
-#include "hypervisor-model/page_walk.h"
 #include "hypervisor-model/ro_page_fault.h"
 #include "proto/abi/hypercall.h"
 
@@ -107,23 +107,33 @@ struct reached {
   u32 error_code = 0;  ///< of the fault, if it is not allowed
 };
 
-reached reach(machine& m, const vcpu& curr, u64 va, const access_request& r) {
+reached reach(machine& m, vcpu& curr, u64 va, const access_request& r) {
   const bool user_mode = r.mode == cpu_mode::user;
   const bool write = is_write(r);
   const u32 why = (write ? PFEC_write_access : 0u) | (user_mode ? PFEC_user_mode : 0u);
   if (!addr_ok(va)) return {.t = {}, .error_code = why};
   const mfn_t root = user_mode ? curr.guest_table_user : curr.guest_table;
+  // What is remembered decides, whatever the tables say by now; only to mark a clean page dirty they are walked again.
+  const tlb_entry* known = m.config().tlb ? tlb_find(curr.tlb, root, va) : nullptr;
+  const bool forbidden = known && (!known->user || (write && !known->writable));
+  if (known && !forbidden && (!write || known->dirty))
+    return {.t = {.present = true, .frame = known->frame}, .allowed = true};
+
   const translation t = walk(m, root, va);
   set_accessed_above(m, root, va, t);
+  if (forbidden || (t.present && (!t.user || (write && !t.writable)))) {
+    tlb_forget(curr.tlb, va);
+    return {.t = t, .error_code = why | PFEC_page_present};
+  }
   if (!t.present) return {.t = t, .error_code = why};
-  if (!t.user || (write && !t.writable)) return {.t = t, .error_code = why | PFEC_page_present};
   set_accessed_dirty(m, root, va, write);
+  if (m.config().tlb) tlb_remember(curr.tlb, {root, va >> PAGE_SHIFT, t.frame, t.writable, t.user, t.dirty || write});
   return {.t = t, .allowed = true};
 }
 
 /// One page after the other, and memory only when both can be reached. Such a store is never emulated: it is not
 /// aligned, or not within the page of the fault.
-access_result access_two_pages(machine& m, const vcpu& curr, const access_request& r) {
+access_result access_two_pages(machine& m, vcpu& curr, const access_request& r) {
   const u64 next_page = (r.va + r.bytes - 1) & ~PAGE_OFFSET_MASK;
   const u64 in_first = next_page - r.va;
   const reached first = reach(m, curr, r.va, r);
@@ -147,7 +157,7 @@ access_result guest_access(machine& m, vcpu& curr, const access_request& request
 
   const reached page = reach(m, curr, request.va, request);
   if (page.allowed) return perform(m, {piece{page.t.frame, offset, request.bytes}}, request);
-  const bool read_only = (page.error_code & PFEC_page_present) && page.t.user;
+  const bool read_only = (page.error_code & PFEC_page_present) && page.t.present && page.t.user;
   if (read_only && request.mode == cpu_mode::kernel) {
     if (const auto emulated = emulate_write(m, curr, page.t, request)) return *emulated;
   }

@@ -2,9 +2,9 @@
 
 #include <cassert>
 
+#include "hypervisor-model/machine/page_walk.h"
 #include "hypervisor-model/messages.h"
 #include "hypervisor-model/page_type.h"
-#include "hypervisor-model/page_walk.h"
 
 namespace pvmmu::xen {
 namespace {

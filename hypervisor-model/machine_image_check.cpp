@@ -95,6 +95,7 @@ class index_check {
     for (const mfn_t mfn : state.ldt_frames) expect_frame(mfn, "a frame of an LDT");
     for (const mfn_t mfn : state.gdt_frames) expect_frame(mfn, "a frame of a GDT");
     expect(state.ldt_ents <= ldt_frames_max * entries_per_table, "an LDT of {} entries", state.ldt_ents);
+    expect(state.tlb.size() <= (image_.config.tlb ? tlb_capacity : 0), "a TLB with {} translations", state.tlb.size());
     expect(state.gdt_ents <= gdt_frames_max * entries_per_table, "a GDT of {} entries", state.gdt_ents);
   }
 

@@ -59,7 +59,7 @@ outcome flush_multi(machine& m, domain& d, const mmuext_op_t& op) {
   if (op.cmd == MMUEXT_TLB_FLUSH_MULTI) {
     m.flush_tlb(d, *vcpus, flush_reason::guest);
   } else if (addr_ok(op.arg1)) {
-    m.flush_tlb_one(*vcpus, op.arg1);
+    m.flush_tlb_one(d, *vcpus, op.arg1);
   }
   return {};
 }
@@ -109,13 +109,13 @@ outcome own_op(machine& m, vcpu& curr, const mmuext_op_t& op) {
     case MMUEXT_NEW_USER_BASEPTR: return new_user_baseptr(m, curr, {op.arg1});
     case MMUEXT_TLB_FLUSH_LOCAL: m.flush_tlb(d, self, flush_reason::guest); return {};
     case MMUEXT_INVLPG_LOCAL:
-      if (is_canonical(op.arg1)) m.flush_tlb_one(self, op.arg1);
+      if (is_canonical(op.arg1)) m.flush_tlb_one(d, self, op.arg1);
       return {};
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI: return flush_multi(m, d, op);
     case MMUEXT_TLB_FLUSH_ALL: m.flush_tlb(d, d.dirty_mask(), flush_reason::guest); return {};
     case MMUEXT_INVLPG_ALL:
-      if (addr_ok(op.arg1)) m.flush_tlb_one(d.dirty_mask(), op.arg1);
+      if (addr_ok(op.arg1)) m.flush_tlb_one(d, d.dirty_mask(), op.arg1);
       return {};
     case MMUEXT_FLUSH_CACHE: return d.may_map_devices() ? outcome{} : refuse(xen_errno::eacces);
     case MMUEXT_FLUSH_CACHE_GLOBAL: return d.may_map_devices() ? outcome{} : refuse(xen_errno::einval);

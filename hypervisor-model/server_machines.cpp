@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t max_name_bytes = 64;
 
 std::string described(const machine_config& config) {
-  return fmt::format("{} frames and a {} build", config.frames, config.debug_build ? "debug" : "release");
+  return fmt::format("{} frames and a {} build{}", config.frames, config.debug_build ? "debug" : "release",
+                     config.tlb ? ", with TLBs" : "");
 }
 
 machine_config config_of(const wire::hello_request& request) {

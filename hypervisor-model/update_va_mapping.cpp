@@ -2,8 +2,8 @@
 
 #include "hypervisor-model/batch.h"
 #include "hypervisor-model/foreign.h"
+#include "hypervisor-model/machine/page_walk.h"
 #include "hypervisor-model/mod_entry.h"
-#include "hypervisor-model/page_walk.h"
 #include "hypervisor-model/unsaid.h"
 #include "hypervisor-model/vcpumask.h"
 
@@ -55,7 +55,7 @@ long update(machine& m, vcpu& curr, const update_va_mapping_call& call, domain& 
   if (type == UVMF_TLB_FLUSH) {
     m.flush_tlb(*curr.dom, *vcpus, flush_reason::guest);
   } else {
-    m.flush_tlb_one(*vcpus, call.va);
+    m.flush_tlb_one(*curr.dom, *vcpus, call.va);
   }
   return 0;
 }

@@ -72,10 +72,11 @@ access_result decode(const wire::access_reply& message) {
 void encode(const machine_config& config, wire::machine_config& message) {
   message.set_frames(config.frames);
   message.set_debug_build(config.debug_build);
+  message.set_tlb(config.tlb);
 }
 
 machine_config decode(const wire::machine_config& message) {
-  return {.frames = message.frames(), .debug_build = message.debug_build()};
+  return {.frames = message.frames(), .debug_build = message.debug_build(), .tlb = message.tlb()};
 }
 
 void encode(const domain_config& config, wire::create_domain_request& message) {

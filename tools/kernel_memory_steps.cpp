@@ -57,6 +57,7 @@ void kernel_memory_step::perform(step_outcome& outcome) {
       return;
     case sc::step::kDebugFreePage: return k_.debug_free_page(cpu_, frame(step_.debug_free_page().frame()));
     case sc::step::kDebugAllocPage: return k_.debug_alloc_page(cpu_, frame(step_.debug_alloc_page().frame()));
+    case sc::step::kCheckPtBase: return k_.check_pt_base(cpu_, frame(step_.check_pt_base().frame()));
     default: break;
   }
 }

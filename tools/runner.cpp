@@ -41,6 +41,7 @@ class runner {
     machine_config machine;
     if (all.machine().has_frames()) machine.frames = all.machine().frames();
     machine.debug_build = all.machine().debug_build();
+    machine.tlb = all.machine().tlb();
     journal_.title = all.title();
     journal_.file = file.name();
     try {

@@ -22,6 +22,7 @@ void scenario_checker::check_kernel_memory_step(const sc::step& s) const {
       return in_range(s.kernel_read(), "va", s.kernel_read().va(), guest::PAGE_OFFSET, ~u64{0} - 7);
     case sc::step::kDebugFreePage: return check_frame(s.debug_free_page().frame());
     case sc::step::kDebugAllocPage: return check_frame(s.debug_alloc_page().frame());
+    case sc::step::kCheckPtBase: return check_frame(s.check_pt_base().frame());
     default: break;
   }
 }

@@ -45,6 +45,7 @@ class mmu_pv final : public pv_mmu_ops {
   void flush_tlb_one_user(u64 va) override;
   void flush_tlb_multi(u64 cpus, mm& mm, u64 start, u64 end) override;
   void pagetable_init() override;
+  void check_pt_base(pfn_t table) override;
   void decrease_reservation(pfn_t page) override;
   void pre_suspend() override;
   void post_suspend() override;

@@ -181,4 +181,14 @@ void mmu_pv::pagetable_init() {
   k_.cpu.run_as(0);
 }
 
+// Linux 6.1 mmu_pv.c check_pt_base; that the frame is one of the builder's is the caller's word.
+void mmu_pv::check_pt_base(pfn_t table) {
+  xen_.make_or_bug(update_va_mapping_call{.va = va_of(table),
+                                          .val = make_pte(table, PAGE_KERNEL),
+                                          .flags = k_.profile().check_pt_base_flushes ? UVMF_INVLPG : UVMF_NONE},
+                   "set_page_prot_flags");
+  k_.pages[table].maybe_nonzero.set();
+  k_.tables.clear_page(table);
+}
+
 }  // namespace pvmmu::guest

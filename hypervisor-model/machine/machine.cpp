@@ -223,14 +223,18 @@ void machine::flush_tlb(domain& d, u64 vcpus, flush_reason reason) {
   ++perfc.flushes;
   ++tlbflush_clock_;
   for (u64 rest = vcpus; rest != 0; rest &= rest - 1) {
-    d.vcpus[static_cast<unsigned>(std::countr_zero(rest))]->tlbflush_time = tlbflush_clock_;
+    vcpu& v = *d.vcpus[static_cast<unsigned>(std::countr_zero(rest))];
+    v.tlbflush_time = tlbflush_clock_;
+    tlb_flush(*this, v);
   }
   notify(event_kind::flush, 0, {}, static_cast<u64>(reason), vcpus);
 }
 
-void machine::flush_tlb_one(u64 vcpus, u64 va) {
+void machine::flush_tlb_one(domain& d, u64 vcpus, u64 va) {
   if (vcpus == 0) return;
   ++perfc.flushes;
+  for (u64 rest = vcpus; rest != 0; rest &= rest - 1)
+    tlb_flush_one(*this, *d.vcpus[static_cast<unsigned>(std::countr_zero(rest))], va);
   notify(event_kind::flush, 1, {va >> PAGE_SHIFT}, static_cast<u64>(flush_reason::guest), vcpus);
 }
 

@@ -202,7 +202,7 @@ class machine {
   /// Flushes everything in the TLBs of `vcpus`; none is no flush.
   void flush_tlb(domain& d, u64 vcpus, flush_reason reason);
   /// Flushes the translation of one page; none is no flush.
-  void flush_tlb_one(u64 vcpus, u64 va);
+  void flush_tlb_one(domain& d, u64 vcpus, u64 va);
   void set_tlbflush_timestamp(page_info& pg) { pg.aux = tlbflush_clock_; }
   /// The vCPUs of `d` that may still hold a translation of `pg` from before it was stamped: xen 4.17 flushtlb.h:77.
   u64 tlbflush_filter(const domain& d, const page_info& pg) const;

@@ -12,6 +12,7 @@ namespace pvmmu {
 struct machine_config {
   u64 frames = 1 << 18;      ///< of 4 KiB; up to 2^28 (1 TiB). Costs address space, not memory.
   bool debug_build = false;  ///< a debug Xen: gdprintk messages, PTE bit 62 refused, multicall entries overwritten
+  bool tlb = false;          ///< processors remember translations until they are flushed
   friend bool operator==(const machine_config&, const machine_config&) = default;
 };
 

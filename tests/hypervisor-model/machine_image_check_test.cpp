@@ -46,7 +46,8 @@ void change(choices& from, T& number) {
 
 void damage_vcpu(choices& from, vcpu_image& v) {
   vcpu_state& s = v.state;
-  switch (from.below(11)) {
+  switch (from.below(12)) {
+    case 11: return void(s.tlb.push_back({.root = s.guest_table, .page = from.below(64), .frame = {from.below(2048)}}));
     case 0: return change(from, s.guest_table.n);
     case 1: return change(from, s.guest_table_user.n);
     case 2: return void(v.old_guest_table = mfn_t{from.below(1100)});
@@ -102,7 +103,7 @@ void damage(choices& from, machine_image& image) {
 // What the model saves is always believed.
 TEST(machine_image_check_test, what_guests_do_is_no_contradiction) {
   seeded_choices from(std::random_device{}());
-  random_guests guests(from);
+  random_guests guests(from, {.frames = 1024, .tlb = true});
   for (u32 i = 0; i < steps_before; ++i) {
     guests.step();
     const machine_image image = save(guests.m);
@@ -122,7 +123,7 @@ TEST(machine_image_check_test, damaged_images_are_refused_or_harmless) {
   for (u64 seed = base; seed < base + (given ? 1 : 400); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     seeded_choices from(seed);
-    random_guests first(from);
+    random_guests first(from, {.frames = 1024, .tlb = true});
     for (u32 i = from.below(steps_before); i > 0; --i) first.step();
     machine_image image = save(first.m);
     damage(from, image);

@@ -45,7 +45,7 @@ TEST(machine_image_test, a_restored_machine_goes_on_like_the_first) {
   for (u64 seed = base, last = base + (std::getenv("PVMMU_SEED") ? 1 : runs); seed < last; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     seeded_choices from(seed);
-    random_guests first(from, {.frames = 1024, .debug_build = seed % 4 == 3});
+    random_guests first(from, {.frames = 1024, .debug_build = seed % 4 == 3, .tlb = seed % 3 == 0});
     random_preemption hurry(seed, std::array<u32, 4>{2, 20, 150, 700}[seed / 4 % 4]);
     first.m.preempt_by(&hurry);
     for (u32 i = seeded_choices(~seed).below(steps_before); i > 0; --i) first.step();

@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "hypervisor-model/grant_table.h"
-#include "hypervisor-model/page_walk.h"
+#include "hypervisor-model/machine/page_walk.h"
 
 namespace pvmmu::xen {
 namespace {

@@ -186,7 +186,7 @@ TEST(codec, events_survive_the_round_trip) {
 
 // What sets up machines and domains, and what is told of them, arrives whole.
 TEST(codec, set_up_survives_the_round_trip) {
-  const machine_config machine{.frames = u64{1} << 28, .debug_build = true};
+  const machine_config machine{.frames = u64{1} << 28, .debug_build = true, .tlb = true};
   wire::machine_config machine_message;
   encode(machine, machine_message);
   EXPECT_EQ(decode(machine_message), machine);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "hypervisor-model/page_walk.h"
+#include "hypervisor-model/machine/page_walk.h"
 #include "proto/abi/errno.h"
 #include "tools/conform/aim.h"
 #include "tools/conform/memory_outcomes.h"

@@ -154,7 +154,8 @@ image_builder::image_builder(const recording::header& header, const recording::m
   if (first.version() != machine_image_version)
     throw std::invalid_argument(
         fmt::format("an image of version {}: {} is expected", first.version(), machine_image_version));
-  if (first.frames() != header.machine_frames() || first.debug_build() != header.debug_build())
+  if (first.frames() != header.machine_frames() || first.debug_build() != header.debug_build() ||
+      first.tlb() != header.tlb())
     throw std::invalid_argument("an image of another machine than the recording is of");
   image_ = decode(first);
 }

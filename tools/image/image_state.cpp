@@ -46,11 +46,30 @@ std::vector<xen::mfn_range> decode_ranges(const range_records& records) {
 
 // ---- vCPUs
 
+void encode(const xen::tlb_entry& entry, recording::tlb_entry& record) {
+  const auto& [root, page, frame, writable, user, dirty] = entry;
+  record.set_root_mfn(root.n);
+  record.set_page(page);
+  record.set_mfn(frame.n);
+  record.set_writable(writable);
+  record.set_user(user);
+  record.set_dirty(dirty);
+}
+
+xen::tlb_entry decode(const recording::tlb_entry& record) {
+  return {.root = {record.root_mfn()},
+          .page = record.page(),
+          .frame = {record.mfn()},
+          .writable = record.writable(),
+          .user = record.user(),
+          .dirty = record.dirty()};
+}
+
 void encode(const xen::vcpu_image& image, recording::vcpu_image& record) {
   const auto& [state, old_guest_table, old_guest_ptpg] = image;
   const auto& [id, is_initialised, is_up, guest_table, guest_table_user, old_guest_table_partial, in_multicall,
                hcall_preempted, ldt_base, ldt_ents, ldt_frames, gdt_ents, gdt_frames, maptrack_head, maptrack_tail,
-               tlbflush_time] = state;
+               tlbflush_time, tlb] = state;
   record.set_is_initialised(is_initialised);
   record.set_is_up(is_up);
   record.set_guest_table(guest_table.n);
@@ -65,6 +84,7 @@ void encode(const xen::vcpu_image& image, recording::vcpu_image& record) {
   record.set_maptrack_head(maptrack_head);
   record.set_maptrack_tail(maptrack_tail);
   record.set_tlbflush_time(tlbflush_time);
+  for (const xen::tlb_entry& entry : tlb) encode(entry, *record.add_tlb());
   if (old_guest_table) record.set_old_guest_table(old_guest_table->n);
   if (old_guest_ptpg) record.set_old_guest_ptpg(old_guest_ptpg->n);
 }
@@ -74,7 +94,7 @@ xen::vcpu_image decode(const recording::vcpu_image& record, vcpu_id_t number) {
   auto& [state, old_guest_table, old_guest_ptpg] = image;
   auto& [id, is_initialised, is_up, guest_table, guest_table_user, old_guest_table_partial, in_multicall,
          hcall_preempted, ldt_base, ldt_ents, ldt_frames, gdt_ents, gdt_frames, maptrack_head, maptrack_tail,
-         tlbflush_time] = state;
+         tlbflush_time, tlb] = state;
   id = number;
   is_initialised = record.is_initialised();
   is_up = record.is_up();
@@ -90,6 +110,7 @@ xen::vcpu_image decode(const recording::vcpu_image& record, vcpu_id_t number) {
   maptrack_head = record.maptrack_head();
   maptrack_tail = record.maptrack_tail();
   tlbflush_time = record.tlbflush_time();
+  for (const auto& entry : record.tlb()) tlb.push_back(decode(entry));
   if (record.has_old_guest_table()) old_guest_table = mfn_t{record.old_guest_table()};
   if (record.has_old_guest_ptpg()) old_guest_ptpg = mfn_t{record.old_guest_ptpg()};
   return image;
@@ -157,10 +178,11 @@ xen::domain_image decode(const recording::domain_image& record) {
 void encode(const xen::machine_image& image, recording::machine_image& record) {
   const auto& [config, frame_table, ram, m2p, heap, tlbflush_clock, perfc, mmio_ro_ranges, xen_l4_slots, machphys_mfns,
                lost_references, domains, dom_xen, dom_io, current] = image;
-  const auto& [frames, debug_build] = config;
+  const auto& [frames, debug_build, tlb] = config;
   const auto& [next_unused, free_list, offered] = heap;
   record.set_frames(frames);
   record.set_debug_build(debug_build);
+  record.set_tlb(tlb);
   record.set_heap_next_unused(next_unused);
   record.set_heap_free_list(free_list);
   encode_mfns(offered, *record.mutable_heap_offered());
@@ -183,10 +205,11 @@ xen::machine_image decode(const recording::machine_image& record) {
   xen::machine_image image;
   auto& [config, frame_table, ram, m2p, heap, tlbflush_clock, perfc, mmio_ro_ranges, xen_l4_slots, machphys_mfns,
          lost_references, domains, dom_xen, dom_io, current] = image;
-  auto& [frames, debug_build] = config;
+  auto& [frames, debug_build, tlb] = config;
   auto& [next_unused, free_list, offered] = heap;
   frames = record.frames();
   debug_build = record.debug_build();
+  tlb = record.tlb();
   next_unused = record.heap_next_unused();
   free_list = record.heap_free_list();
   decode_mfns(record.heap_offered(), offered);

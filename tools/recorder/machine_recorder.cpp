@@ -24,6 +24,7 @@ recording::record header_of(const xen::machine& m, const wire::hello_request& fi
   header.set_guest(first.guest().empty() ? "a guest over the channel" : first.guest());
   header.set_machine_frames(m.config().frames);
   header.set_debug_build(m.config().debug_build);
+  header.set_tlb(m.config().tlb);
   return record;
 }
 

@@ -29,8 +29,8 @@ text_block title_block(const journal& j) {
   lines.push_back({line_role::heading, 0, j.title.empty() ? j.file : j.title});
   lines.push_back({line_role::dim, 0, j.file});
   lines.push_back({line_role::dim, 0,
-                   fmt::format("Xen 4.17, {} build, {} of memory", j.machine.debug_build ? "debug" : "release",
-                               bytes_text(j.machine.frames * PAGE_SIZE))});
+                   fmt::format("Xen 4.17, {} build, {} of memory{}", j.machine.debug_build ? "debug" : "release",
+                               bytes_text(j.machine.frames * PAGE_SIZE), j.machine.tlb ? ", with TLBs" : "")});
   for (const domain_log& d : j.domains) {
     lines.push_back({line_role::dim, 0, domain_text(d)});
     for (const changed_item& i : d.items)

@@ -256,7 +256,7 @@ json::value json_report(const journal& j) {
   for (const auto& s : j.steps) steps.push_back(json_of(s));
   return {{"title", j.title},
           {"file", j.file},
-          {"machine", {{"frames", j.machine.frames}, {"debug_build", j.machine.debug_build}}},
+          {"machine", {{"frames", j.machine.frames}, {"debug_build", j.machine.debug_build}, {"tlb", j.machine.tlb}}},
           {"domains", std::move(domains)},
           {"steps", std::move(steps)},
           {"findings", j.count_findings()}};

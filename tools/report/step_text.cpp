@@ -111,6 +111,7 @@ std::string kernel_memory_text(const sc::step& s) {
                          s.kernel_read().in_lazy_mmu() ? " in lazy MMU mode" : "");
     case sc::step::kDebugFreePage: return "debug_free_page " + frame_text(s.debug_free_page().frame());
     case sc::step::kDebugAllocPage: return "debug_alloc_page " + frame_text(s.debug_alloc_page().frame());
+    case sc::step::kCheckPtBase: return "check_pt_base " + frame_text(s.check_pt_base().frame());
     default: return {};
   }
 }

@@ -17,7 +17,7 @@ namespace pvmmu::tools {
 player::player(const recording::header& header, const std::optional<machine_state>& before)
     : of_model_(!before),
       m_(std::make_unique<xen::machine>(
-          machine_config{.frames = header.machine_frames(), .debug_build = header.debug_build()})),
+          machine_config{.frames = header.machine_frames(), .debug_build = header.debug_build(), .tlb = header.tlb()})),
       preemption_(*this) {
   if (before) load(*before);
   attach();

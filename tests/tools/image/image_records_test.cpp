@@ -21,6 +21,7 @@ recording::header header_of(const xen::machine_image& image) {
   recording::header header;
   header.set_machine_frames(image.config.frames);
   header.set_debug_build(image.config.debug_build);
+  header.set_tlb(image.config.tlb);
   return header;
 }
 
@@ -49,7 +50,7 @@ TEST(image_records_test, come_back) {
   const u64 seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
   xen::seeded_choices from(seed);
-  xen::random_guests guests(from, {.frames = 1024, .debug_build = true});
+  xen::random_guests guests(from, {.frames = 1024, .debug_build = true, .tlb = true});
   guests.m.machphys_mfns = {{7}, {8}};
   guests.m.find_domain(0)->iomem_caps.push_back({{9}, INVALID_MFN});
   const std::vector<mfn_t> offered{{1000}, INVALID_MFN};

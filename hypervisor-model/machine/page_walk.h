@@ -17,8 +17,10 @@ struct translation {
   bool present = false;  ///< every level had a present entry
   bool writable = true;  ///< RW at every level
   bool user = true;      ///< U at every level: ring 3, where PV guests run, needs it
-  mfn_t frame;           ///< of the address, if present
-  mfn_t table;           ///< that holds the last entry looked at
+  bool accessed = true;  ///< A at every level
+  bool dirty = false;    ///< D in the last entry
+  mfn_t frame{};         ///< of the address, if present
+  mfn_t table{};         ///< that holds the last entry looked at
   unsigned slot = 0;
   unsigned level = 0;
 };

@@ -1,4 +1,4 @@
-#include "hypervisor-model/page_walk.h"
+#include "hypervisor-model/machine/page_walk.h"
 
 namespace pvmmu::xen {
 
@@ -27,9 +27,11 @@ translation walk(const machine& m, mfn_t root, u64 va) {
     if (!present(e)) return t;
     t.writable = t.writable && (e & PAGE_RW);
     t.user = t.user && (e & PAGE_USER);
+    t.accessed = t.accessed && (e & PAGE_ACCESSED);
     const bool superpage = level > 1 && level < 4 && (e & PAGE_PSE);
     if (level == 1 || superpage) {
       t.present = true;
+      t.dirty = (e & PAGE_DIRTY) != 0;
       t.frame = pte_mfn(e) + ((va & (entry_span(level) - 1)) >> PAGE_SHIFT);
       return t;
     }
