@@ -67,5 +67,6 @@ void add_compare_command(CLI::App& app, context& ctx);
 void add_conform_command(CLI::App& app, context& ctx);
 void add_show_command(CLI::App& app, context& ctx);
 void add_why_command(CLI::App& app, context& ctx);
+void add_diff_command(CLI::App& app, context& ctx);
 
 }  // namespace pvmmu::tools

@@ -37,6 +37,7 @@ void add_subcommands(CLI::App& app, context& ctx) {
   add_conform_command(app, ctx);
   add_show_command(app, ctx);
   add_why_command(app, ctx);
+  add_diff_command(app, ctx);
 }
 
 int complain(const std::exception& e, exit_status status) {

@@ -119,5 +119,24 @@ TEST(command, compare_wants_a_real_kernel) {
   EXPECT_THAT(e.out, testing::HasSubstr("expected: a recording of a real kernel"));
 }
 
+// Two runs side by side: 0 where nothing differs, 1 where something does, 2 for what is no recording.
+TEST(command, diff) {
+  const scratch_directory scratch;
+  const std::string clear = scratch.path("clear.rec"), set = scratch.path("set.rec");
+  EXPECT_EQ(pvmmu("run " + examples + "clear-before-set.textproto --record " + clear).status, 0);
+  EXPECT_EQ(pvmmu("run " + examples + "set-before-clear.textproto --record " + set).status, 0);
+  const ended differs = pvmmu("diff " + clear + " " + set);
+  EXPECT_EQ(differs.status, 1);
+  EXPECT_THAT(differs.out, testing::HasSubstr("\n1 of 10 steps differs: 1 call differs, "));
+  EXPECT_EQ(pvmmu("diff " + set + " " + set).status, 0);
+  const ended document = pvmmu("diff --json " + clear + " " + set, "2>/dev/null");
+  EXPECT_EQ(document.status, 1);
+  EXPECT_EQ(boost::json::parse(document.out).at("sum").at("calls_differ"), 1);
+  const ended scenario = pvmmu("diff " + set + " " + examples + "set-before-clear.textproto");
+  EXPECT_EQ(scenario.status, 2);
+  EXPECT_THAT(scenario.out, testing::HasSubstr("--record FILE` makes one"));
+  EXPECT_EQ(pvmmu("diff " + set).status, 2);
+}
+
 }  // namespace
 }  // namespace pvmmu::tools

@@ -24,6 +24,13 @@ void append(text_block& to, text_block from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+text_block joined(std::vector<text_block> blocks, const std::string& what, repetitions how) {
+  if (how == repetitions::folded) return fold(std::move(blocks), what);
+  text_block lines;
+  for (text_block& block : blocks) append(lines, std::move(block));
+  return lines;
+}
+
 /// Whether Xen left the call so that the guest makes the rest of it: it answers with the call's own number.
 bool goes_on(const hypercall& call, long result) {
   const bool is_list = std::holds_alternative<mmu_update_call>(call) || std::holds_alternative<mmuext_op_call>(call) ||
@@ -33,7 +40,7 @@ bool goes_on(const hypercall& call, long result) {
 
 class call_writer {
  public:
-  call_writer(const act& a, const frame_names& names) : act_(a), names_(names) {}
+  call_writer(const act& a, const frame_names& names, repetitions how) : act_(a), names_(names), how_(how) {}
 
   /// What stands behind the call's name: "of 3 entries = 0, done 3". The rest of a call that was preempted is a call of
   /// its own in recordings of the real thing.
@@ -72,9 +79,9 @@ class call_writer {
     } else {
       lines.push_back({line_role::plain, indent, arguments(call)});
       for (const auto& [index, extent] : tree.entries)
-        append(lines, fold(changes_text(extent.own, names_, indent), "change"));
+        append(lines, joined(changes_text(extent.own, names_, indent), "change"));
     }
-    append(lines, fold(changes_text(tree.own, names_, indent), "change"));
+    append(lines, joined(changes_text(tree.own, names_, indent), "change"));
     if (tree.preempted != 0)
       lines.push_back(
           {line_role::dim, indent,
@@ -99,10 +106,10 @@ class call_writer {
       }
       std::optional<shown_entry> shown;
       text_block block{{line_role::plain, indent, number + entry(list[i], events->second, shown)}};
-      append(block, fold(changes_text(events->second.own, names_, indent + step_indent, shown), "change"));
+      append(block, joined(changes_text(events->second.own, names_, indent + step_indent, shown), "change"));
       blocks.push_back(std::move(block));
     }
-    return fold(std::move(blocks), "entry");
+    return joined(std::move(blocks), "entry");
   }
 
   text_block calls(const multicall_call& m, const event_tree& tree, unsigned indent) const {
@@ -119,7 +126,7 @@ class call_writer {
       append(block, body(e.call, events->second, indent + 2 * step_indent));
       blocks.push_back(std::move(block));
     }
-    return fold(std::move(blocks), "entry");
+    return joined(std::move(blocks), "entry");
   }
 
   std::string table_text(mfn_t table) const {
@@ -232,11 +239,16 @@ class call_writer {
     return fmt::format("va {:#x} to {}{}{}", u.va, pte_text(u.val, names_), flush.at(type), on);
   }
 
+  text_block joined(std::vector<text_block> blocks, const std::string& what) const {
+    return tools::joined(std::move(blocks), what, how_);
+  }
+
   const act& act_;
   const frame_names& names_;
+  repetitions how_;
 };
 
-text_block access_text(const act& a, const frame_names& names, const std::string& head) {
+text_block access_text(const act& a, const frame_names& names, const std::string& head, repetitions how) {
   static constexpr std::array kinds{"load", "store", "xchg", "cmpxchg", "load selector"};
   const access_request& r = a.access;
   const access_result& o = a.outcome;
@@ -255,7 +267,7 @@ text_block access_text(const act& a, const frame_names& names, const std::string
         lines.push_back({line_role::plain, 2 * step_indent,
                          fmt::format("L1 {}[{}]  {} → {}", frame_text(e->mfn, names), e->slot, pte_text(e->old, names),
                                      pte_text(e->value, names))});
-    append(lines, fold(changes_text(tree.own, names, 3 * step_indent, shown), "change"));
+    append(lines, joined(changes_text(tree.own, names, 3 * step_indent, shown), "change", how));
     return lines;
   }
   if (o.fault) {
@@ -269,7 +281,7 @@ text_block access_text(const act& a, const frame_names& names, const std::string
   for (const owned_event* e : tree.own)
     if (e->kind != event_kind::guest_fault) events.push_back(e);
   text_block lines{{line_role::call, step_indent, text}};
-  append(lines, fold(changes_text(events, names, 2 * step_indent), "change"));
+  append(lines, joined(changes_text(events, names, 2 * step_indent), "change", how));
   return lines;
 }
 
@@ -290,16 +302,16 @@ std::string pte_text(pte_t entry, const frame_names& names) {
   return frame_text(pte_mfn(entry), names) + " " + flags_text(entry & ~PTE_ADDR_MASK);
 }
 
-text_block act_text(const act& a, const frame_names& names, bool name_domain) {
+text_block act_text(const act& a, const frame_names& names, bool name_domain, repetitions how) {
   const std::string who = name_domain ? fmt::format("d{}v{} ", a.domid, a.vcpu) : "";
   const std::string head = a.caller.empty() ? who : fmt::format("{}{}: ", who, a.caller);
-  if (!a.is_call()) return access_text(a, names, head);
+  if (!a.is_call()) return access_text(a, names, head, how);
   const hypercall& call = a.call->call();
   if (a.crashed)
     return {{line_role::failed, step_indent, fmt::format("{}{}: the domain was crashed", head, hypercall_name(call))}};
   text_block lines{
       {failed(a) ? line_role::failed : line_role::call, step_indent, head + call_writer::head(call, a.result)}};
-  append(lines, call_writer(a, names).body(call, tree_of(a), 2 * step_indent));
+  append(lines, call_writer(a, names, how).body(call, tree_of(a), 2 * step_indent));
   return lines;
 }
 

@@ -17,7 +17,10 @@ namespace pvmmu::tools {
 /// The scenario's names for frames, by mfn.
 using frame_names = std::map<u64, std::string>;
 
-text_block act_text(const act& a, const frame_names& names, bool name_domain);
+/// Whether entries and changes that look alike are shown once.
+enum class repetitions : u8 { folded, told_each };
+
+text_block act_text(const act& a, const frame_names& names, bool name_domain, repetitions how = repetitions::folded);
 
 /// "mfn 0x3f30 P|RW|US|A|D", "0", or the bare number of an entry that is not present.
 std::string pte_text(pte_t entry, const frame_names& names);

@@ -91,11 +91,15 @@ std::vector<item> fold_groups(std::vector<item> items, std::size_t size, const s
 }  // namespace
 
 text_block fold(std::vector<text_block> blocks, const std::string& what) {
+  std::vector<std::string> shapes;
+  shapes.reserve(blocks.size());
+  for (const text_block& b : blocks) shapes.push_back(shape_of(b));
+  return fold(std::move(blocks), std::move(shapes), what);
+}
+
+text_block fold(std::vector<text_block> blocks, std::vector<std::string> shapes, const std::string& what) {
   std::vector<item> items;
-  for (text_block& b : blocks) {
-    std::string shape = shape_of(b);
-    items.push_back({std::move(b), std::move(shape)});
-  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) items.push_back({std::move(blocks[i]), std::move(shapes[i])});
   for (std::size_t size = 1; size <= longest_group; ++size) items = fold_groups(std::move(items), size, what);
   text_block lines;
   for (item& i : items) std::ranges::move(i.lines, std::back_inserter(lines));

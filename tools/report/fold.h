@@ -30,6 +30,9 @@ using text_block = std::vector<text_line>;
 /// All blocks as lines, with repetitions folded. `what` is what a block is called: "call", "entry".
 text_block fold(std::vector<text_block> blocks, const std::string& what);
 
+/// The same for blocks that look alike where these do.
+text_block fold(std::vector<text_block> blocks, std::vector<std::string> shapes, const std::string& what);
+
 /// "1 entry", "2 entries", "3 calls".
 std::string count_text(u64 n, const std::string& what);
 

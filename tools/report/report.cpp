@@ -40,25 +40,6 @@ text_block title_block(const journal& j) {
   return lines;
 }
 
-/// "3 hypercalls with 4 multicall entries, 512 traps · …": what is not zero.
-std::string tally_text(const tally& t) {
-  std::vector<std::string> parts;
-  const auto add = [&](u64 n, const std::string& what) {
-    if (n != 0) parts.push_back(count_text(n, what));
-  };
-  add(t.hypercalls, "hypercall");
-  add(t.multicall_entries, "multicall entry");
-  add(t.traps, "trap");
-  if (t.devalidated != 0) parts.push_back(count_text(t.devalidated, "entry") + " devalidated");
-  if (t.validated != 0) {
-    const std::string again = t.validated_again == 0 ? "" : fmt::format(" ({} of them again)", t.validated_again);
-    parts.push_back(count_text(t.validated, "entry") + " validated" + again);
-  }
-  if (t.guest_flushes != 0) parts.push_back(count_text(t.guest_flushes, "flush") + " by the guest");
-  if (t.xen_flushes != 0) parts.push_back(count_text(t.xen_flushes, "flush") + " by Xen");
-  return fmt::format("{}", fmt::join(parts, ", "));
-}
-
 text_block entry_block(const std::variant<act, linux_line, interlude>& entry, const journal& j) {
   if (const act* a = std::get_if<act>(&entry)) {
     const bool name_domain =

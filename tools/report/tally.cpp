@@ -1,10 +1,26 @@
 #include "tools/report/tally.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "hypervisor-model/machine/page_info.h"
+#include "tools/report/fold.h"
 
 namespace pvmmu::tools {
+
+namespace {
+
+u64 updates_of(const hypercall& call) {
+  if (const auto* c = std::get_if<mmu_update_call>(&call)) return c->ureqs.entries.size();
+  if (std::holds_alternative<update_va_mapping_call>(call)) return 1;
+  u64 n = 0;
+  if (const auto* m = std::get_if<multicall_call>(&call))
+    for (const multicall_entry& e : m->call_list) n += updates_of(e.call);
+  return n;
+}
+
+}  // namespace
 
 void tally_taker::add(const step_log& step) {
   for (const auto& entry : step.entries) {
@@ -24,6 +40,7 @@ void tally_taker::add(const act& a) {
       return std::ranges::count_if(entries, [](const multicall_entry& e) { return e.result < 0; });
     };
     sum_.failed_calls += (a.result < 0) + (m ? static_cast<u64>(errors(m->call_list)) : 0);
+    sum_.updates += updates_of(a.call->call());
     if (m) sum_.multicall_entries += m->call_list.size();
   }
   for (const owned_event& e : a.events) add(e);
@@ -52,6 +69,7 @@ void tally_taker::add(const owned_event& e) {
     case event_kind::flush:
       ++(e.old == static_cast<u64>(flush_reason::guest) ? sum_.guest_flushes : sum_.xen_flushes);
       break;
+    case event_kind::continuation: ++sum_.continuations; break;
     case event_kind::message: sum_.xen_messages.push_back(e.text); break;
     default: break;
   }
@@ -72,6 +90,24 @@ tally tally_of(const step_log& step) {
   tally_taker taker;
   taker.add(step);
   return taker.result();
+}
+
+std::string tally_text(const tally& t) {
+  std::vector<std::string> parts;
+  const auto add = [&](u64 n, const std::string& what) {
+    if (n != 0) parts.push_back(count_text(n, what));
+  };
+  add(t.hypercalls, "hypercall");
+  add(t.multicall_entries, "multicall entry");
+  add(t.traps, "trap");
+  if (t.devalidated != 0) parts.push_back(count_text(t.devalidated, "entry") + " devalidated");
+  if (t.validated != 0) {
+    const std::string again = t.validated_again == 0 ? "" : fmt::format(" ({} of them again)", t.validated_again);
+    parts.push_back(count_text(t.validated, "entry") + " validated" + again);
+  }
+  if (t.guest_flushes != 0) parts.push_back(count_text(t.guest_flushes, "flush") + " by the guest");
+  if (t.xen_flushes != 0) parts.push_back(count_text(t.xen_flushes, "flush") + " by Xen");
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 }  // namespace pvmmu::tools
