@@ -8,8 +8,8 @@ set -euo pipefail
 packages=(g++-12 cmake ninja-build libboost1.81-dev libprotobuf-dev protobuf-compiler libfmt-dev libcli11-dev
           liblzma-dev zlib1g-dev libncurses-dev libgtest-dev libgmock-dev libbenchmark-dev)
 if [[ ${1:-} == tests ]]; then
-  packages+=(clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev valgrind python3 python3-protobuf qemu-system-x86
-             seabios)
+  packages+=(clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev valgrind python3 python3-protobuf tmux
+             qemu-system-x86 seabios)
 fi
 
 is_installed() {
