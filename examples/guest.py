@@ -190,11 +190,17 @@ def show_field(name, message):
     print(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="      "))
 
 
+def listens(path):
+    """Whether somebody does: a socket has its name a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 def serve(folder):
     """A hypervisor of our own, and the path of its socket."""
     path = f"{folder}/pvmmu.sock"
     server = subprocess.Popen([ROOT / "build/pvmmu", "--quiet", "serve", "--unix", path])
-    while not Path(path).exists() and server.poll() is None:
+    while not listens(path) and server.poll() is None:
         time.sleep(0.01)
     return server, path
 

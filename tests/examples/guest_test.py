@@ -1,5 +1,6 @@
 """The guest in Python, over `pvmmu serve`. Usage: guest_test.py PVMMU"""
 
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,19 @@ def run_guest(*arguments):
     return subprocess.run(["/usr/bin/python3", "-B", GUEST, *arguments], capture_output=True, text=True, timeout=30)
 
 
+def listens(path):
+    """Whether somebody does: a socket has its name a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 class guest_test(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.socket = f"{cls.folder.name}/pvmmu.sock"
         cls.server = subprocess.Popen([PVMMU, "--quiet", "serve", "--unix", cls.socket])
-        while not Path(cls.socket).exists():
+        while not listens(cls.socket):
             time.sleep(0.01)
 
     @classmethod
