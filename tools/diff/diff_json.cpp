@@ -71,10 +71,9 @@ json::object json_of(const diff_summary& d) {
     end.push_back(json::object{{"what", e.what},
                                {"a", e.a.empty() ? json::value() : json::value(e.a)},
                                {"b", e.b.empty() ? json::value() : json::value(e.b)}});
-  return {{"alike", d.alike()},           {"steps_differ", d.steps_differ},
-          {"calls_alike", d.calls_alike}, {"calls_differ", d.calls_differ},
-          {"only_a", d.only_a},           {"only_b", d.only_b},
-          {"cost_a", json_of(d.cost_a)},  {"cost_b", json_of(d.cost_b)},
+  return {{"alike", d.alike()},           {"one_is_torn", d.one_is_torn},   {"steps_differ", d.steps_differ},
+          {"calls_alike", d.calls_alike}, {"calls_differ", d.calls_differ}, {"only_a", d.only_a},
+          {"only_b", d.only_b},           {"cost_a", json_of(d.cost_a)},    {"cost_b", json_of(d.cost_b)},
           {"said", std::move(said)},      {"end", std::move(end)}};
 }
 
@@ -90,7 +89,7 @@ bool diff_json(const diff_side& a, const diff_side& b, const std::function<void(
     sum.add(s);
     write(std::exchange(separator, ",\n") + json::serialize(json_of(s)));
   });
-  sum.end(d, a.run.machine(), b.run.machine());
+  sum.end(d, a.run, b.run);
   write("\n],\"sum\":" + json::serialize(json_of(sum)) + "}\n");
   return sum.alike();
 }

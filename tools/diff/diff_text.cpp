@@ -242,7 +242,7 @@ bool diff_text(const diff_side& a, const diff_side& b, std::size_t columns, bool
     sum.add(s);
     print(differ.step(s));
   });
-  sum.end(d, a.run.machine(), b.run.machine());
+  sum.end(d, a.run, b.run);
   for (const text_block& table : {sum.alike() ? text_block{} : cost_table(sum), said_table(sum), end_table(sum)}) {
     if (table.empty()) continue;
     write("\n");

@@ -51,10 +51,11 @@ void diff_summary::add(const step_diff& s) {
   }
 }
 
-void diff_summary::end(const run_diff& d, const xen::machine& a, const xen::machine& b) {
+void diff_summary::end(const run_diff& d, timeline& a, timeline& b) {
+  one_is_torn = a.torn().has_value() != b.torn().has_value();
   cost_a = d.a().cost();
   cost_b = d.b().cost();
-  end_differences = differences(end_state_of(a, d.a().roles()), end_state_of(b, d.b().roles()));
+  end_differences = differences(end_state_of(a.machine(), d.a().roles()), end_state_of(b.machine(), d.b().roles()));
 }
 
 std::vector<said_difference> diff_summary::said() const {
@@ -73,6 +74,9 @@ std::vector<said_difference> diff_summary::said() const {
 std::string diff_summary::verdict() const {
   if (alike())
     return fmt::format("no difference in {}, {}", count_text(steps, "step"), count_text(calls_alike, "call"));
+  if (steps_differ == 0 && end_differences.empty())
+    return fmt::format("no difference as far as the torn one goes: {}, {}", count_text(steps, "step"),
+                       count_text(calls_alike, "call"));
   return fmt::format("{} of {} differ{}: {} differ{}, {} of A alone, {} of B alone, {} alike; {}", steps_differ,
                      count_text(steps, "step"), steps_differ == 1 ? "s" : "", count_text(calls_differ, "call"),
                      calls_differ == 1 ? "s" : "", only_a, only_b, calls_alike,

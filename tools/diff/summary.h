@@ -30,9 +30,9 @@ struct said_difference {
 class diff_summary {
  public:
   void add(const step_diff& s);
-  void end(const run_diff& d, const xen::machine& a, const xen::machine& b);
+  void end(const run_diff& d, timeline& a, timeline& b);
 
-  bool alike() const { return steps_differ == 0 && end_differences.empty(); }
+  bool alike() const { return steps_differ == 0 && end_differences.empty() && !one_is_torn; }
   std::vector<said_difference> said() const;
   /// "2 of 10 steps differ: …", "no difference in 10 steps"
   std::string verdict() const;
@@ -43,6 +43,7 @@ class diff_summary {
   u64 calls_differ = 0;
   u64 only_a = 0;
   u64 only_b = 0;
+  bool one_is_torn = false;  ///< of what it lacks nothing is known
   tally cost_a{}, cost_b{};
   std::vector<end_difference> end_differences{};
 

@@ -81,7 +81,7 @@ struct held {
       for (const aligned_row& row : s.rows)
         if (s.alike(row)) renumbered += s.a->all[*row.a].lines.back().text != s.b->all[*row.b].lines.back().text;
     });
-    sum.end(d, a.machine(), b.machine());
+    sum.end(d, a, b);
   }
 
   timeline a, b;
@@ -240,13 +240,16 @@ TEST_F(diff_test, json) {
   EXPECT_TRUE(json_of(set, set).at("sum").at("alike").as_bool());
 }
 
-// A recording that was cut off is held against the whole one as far as it goes, and is said to be torn.
+// A recording that was cut off is held against the whole one as far as it goes. That it is torn is said, and a
+// difference.
 TEST_F(diff_test, torn) {
   const std::string whole = recorded(example("pmd-move")), torn = folder_ / "torn.rec";
   std::filesystem::copy_file(whole, torn);
   std::filesystem::resize_file(torn, std::filesystem::file_size(torn) - 37);
   const std::string text = text_of(whole, torn);
   EXPECT_THAT(text, HasSubstr("   torn: the last "));
+  EXPECT_THAT(text, HasSubstr("\nno difference as far as the torn one goes: "));
+  EXPECT_FALSE(held(whole, torn).sum.alike());
   EXPECT_THAT(text, HasSubstr("\nstep 7  mremap 0x200000000000 → 0x300000000000, 2 MiB: 4 calls alike\n"));
 }
 
