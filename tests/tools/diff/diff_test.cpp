@@ -205,16 +205,13 @@ TEST_F(diff_test, small_differences) {
   const auto with_slots = [](const std::vector<unsigned>& slots) {
     std::string requests;
     for (const unsigned slot : slots)
-      requests += fmt::format(
-          "request {{ entry {{ table {{ name: \"l2\" }} slot: {} }} pte {{ frame {{ name: \"l1\" }} flag: [PRESENT] }} "
-          "}}\n",
-          slot);
+      requests += fmt::format("request {{ entry {{ table {{ name: \"l2\" }} slot: {} }} val: 2 }}\n", slot);
     return replaced(example("set-before-clear"), "request { entry { table { name: \"l2\" } slot: 0 } val: 0 }",
                     requests);
   };
   const std::string a = recorded(with_slots({3, 4, 5, 6, 7})), b = recorded(with_slots({3, 4, 9, 6, 7}));
   EXPECT_THAT(held(a, b).differing, testing::ElementsAre("step 9  hypercall mmu_update"));
-  EXPECT_THAT(text_of(a, b), HasSubstr("\"l2\"[9]  0 → "));
+  EXPECT_THAT(text_of(a, b), HasSubstr("\"l2\"[9]  0 → 0x2"));
 
   const std::string reads =
       "kind: DOM0 kernel { profile: \"6.1\" } }\nstep { exec { mm: \"a\" } }\n"
