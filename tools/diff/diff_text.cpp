@@ -50,7 +50,9 @@ struct call_pair {
   std::vector<aligned_row> lines() const {
     if (a && b) return align_lines(*a, *b);
     std::vector<aligned_row> all;
-    for (std::size_t i = 0; i < (a ? a : b)->lines.size(); ++i)
+    const std::size_t size = (a ? a : b)->lines.size();
+    all.reserve(size);
+    for (std::size_t i = 0; i < size; ++i)
       all.push_back(a ? aligned_row{.a = i, .b = {}} : aligned_row{.a = {}, .b = i});
     return all;
   }

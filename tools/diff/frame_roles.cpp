@@ -129,11 +129,11 @@ std::string frame_roles::role(mfn_t mfn) const {
   if (const auto name = names_.find(mfn.n); name != names_.end()) return fmt::format("\"{}\"", name->second);
   const auto level = levels_.find(mfn);
   if (level == levels_.end()) return "a page";
-  const std::string kind = fmt::format("L{}", level->second);
+  std::string kind = fmt::format("L{}", level->second);
   const std::optional<place> p = place_of(mfn);
   if (!p) return kind;
   const u64 number = l4s_.at(p->l4);
-  const std::string l4 = number == 0 ? "an L4" : fmt::format("L4 {}", number);
+  std::string l4 = number == 0 ? "an L4" : fmt::format("L4 {}", number);
   if (level->second == 4) return l4;
   if (in_direct_map(p->va)) return kind + " of the direct map";
   return is_kernels(p->va) ? fmt::format("{} at {:#x}", kind, p->va)
