@@ -74,6 +74,7 @@ std::vector<entry_address> reference_index::addresses_of(mfn_t table, unsigned s
 
 std::vector<mfn_t> reference_index::frames() const {
   std::vector<mfn_t> all;
+  all.reserve(holders_.size());
   for (const auto& [mfn, others] : holders_) all.push_back(mfn);
   std::ranges::sort(all);
   return all;

@@ -8,7 +8,7 @@ namespace {
 
 // What is not plain state has to be saved by name. A member more: add it to `vcpu_image` or `domain_image` as well.
 static_assert(sizeof(vcpu) == sizeof(vcpu_state) + 3 * sizeof(void*), "dom, old_guest_table, old_guest_ptpg");
-static_assert(sizeof(domain) == sizeof(domain_state) + sizeof(machine*) + sizeof(u64) + sizeof(domain::vcpus),
+static_assert(sizeof(domain) == sizeof(domain_state) + sizeof(machine*) + sizeof(u64) + sizeof(decltype(domain::vcpus)),
               "m, domid and kind, vcpus");
 static_assert(sizeof(heap) == sizeof(heap_state) + 2 * sizeof(void*), "the frame table and its size");
 
@@ -18,10 +18,11 @@ std::optional<mfn_t> saved(const machine& m, const page_info* pg) {
 }
 
 domain_image saved(const machine& m, const domain& d) {
-  domain_image image{d.domid, d.kind, d, {}};
+  domain_image image{d.domid, d.kind, static_cast<const domain_state&>(d), {}};
   for (const auto& v : d.vcpus) {
     assert(!v->in_multicall && "an image is of a moment between two calls");
-    image.vcpus.push_back({*v, saved(m, v->old_guest_table), saved(m, v->old_guest_ptpg)});
+    image.vcpus.push_back(
+        {static_cast<const vcpu_state&>(*v), saved(m, v->old_guest_table), saved(m, v->old_guest_ptpg)});
   }
   return image;
 }

@@ -23,7 +23,7 @@ void mmu_pv::pgd_free(mm& mm) {
 }
 
 /// Where the lock of a page-table page lies: in its struct page of 64 bytes (vmemmap, linux 6.1 x86-64).
-constexpr u64 ptl_of(pfn_t pfn) { return 0xffffea0000000000 + pfn.n * 64 + 40; }
+static constexpr u64 ptl_of(pfn_t pfn) { return 0xffffea0000000000 + pfn.n * 64 + 40; }
 
 // ---- the walk: the tables below in order of address, each before those that it refers to; the pgd itself last
 
