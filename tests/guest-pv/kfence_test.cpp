@@ -39,9 +39,9 @@ TEST(kfence, makes_no_call_where_nothing_changes) {
 TEST(kfence, an_entry_that_keeps_its_frame_number_is_the_end_of_a_domU) {
   kernel_profile keeps = *find_kernel_profile("6.1");
   keeps.kfence_inverts = false;
-  running_guest domU({.profile = &keeps}, domain_kind::domU);
+  running_guest unprivileged({.profile = &keeps}, domain_kind::domU);
   try {
-    domU.k.kfence_protect(0, domU.k.alloc_page());
+    unprivileged.k.kfence_protect(0, unprivileged.k.alloc_page());
     FAIL() << "Xen let it pass";
   } catch (const guest_stopped& e) {
     EXPECT_EQ(e.why, guest_stopped::reason::domain_crashed);

@@ -44,16 +44,16 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 class diff_test : public testing::Test {
  protected:
   diff_test() {
-    std::string folder = testing::TempDir() + "pvmmu-diff-XXXXXX";
-    if (!mkdtemp(folder.data())) throw std::runtime_error("no scratch directory");
-    folder_ = folder;
+    std::string fresh = testing::TempDir() + "pvmmu-diff-XXXXXX";
+    if (!mkdtemp(fresh.data())) throw std::runtime_error("no scratch directory");
+    folder = fresh;
   }
-  ~diff_test() override { std::filesystem::remove_all(folder_); }
+  ~diff_test() override { std::filesystem::remove_all(folder); }
 
   /// The path of a recording of the scenario.
   std::string recorded(const std::string& scenario, const kernel_override& kernel = {}) {
     const std::string number = std::to_string(++recordings_);
-    const std::string text_path = folder_ / (number + ".textproto"), path = folder_ / (number + ".rec");
+    const std::string text_path = folder / (number + ".textproto"), path = folder / (number + ".rec");
     std::ofstream(text_path) << scenario;
     recorder r(path, [](const std::string&) {});
     {
@@ -64,7 +64,7 @@ class diff_test : public testing::Test {
     return path;
   }
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder;
 
  private:
   unsigned recordings_ = 0;
@@ -240,7 +240,7 @@ TEST_F(diff_test, json) {
 // A recording that was cut off is held against the whole one as far as it goes. That it is torn is said, and a
 // difference.
 TEST_F(diff_test, torn) {
-  const std::string whole = recorded(example("pmd-move")), torn = folder_ / "torn.rec";
+  const std::string whole = recorded(example("pmd-move")), torn = folder / "torn.rec";
   std::filesystem::copy_file(whole, torn);
   std::filesystem::resize_file(torn, std::filesystem::file_size(torn) - 37);
   const std::string text = text_of(whole, torn);
