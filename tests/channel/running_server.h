@@ -16,25 +16,9 @@
 #include "guest-pv/channel_client.h"
 #include "hypervisor-model/server.h"
 #include "tests/channel/requests.h"
+#include "tests/scratch_directory.h"
 
 namespace pvmmu::testing {
-
-/// A folder that goes when it is done with.
-class scratch_folder {
- public:
-  scratch_folder() {
-    std::string name = ::testing::TempDir() + "pvmmu-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  ~scratch_folder() { std::filesystem::remove_all(path_); }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class running_server {
  public:
@@ -47,7 +31,7 @@ class running_server {
   running_server(const running_server&) = delete;
   running_server& operator=(const running_server&) = delete;
 
-  std::string path() const { return folder_ / "server"; }
+  std::string path() const { return scratch_.path("server"); }
   u16 port() const { return port_; }
   guest::channel_client over_pair() {
     return guest::channel_client::connect_pair(server_.context(),
@@ -57,7 +41,7 @@ class running_server {
   guest::channel_client over_tcp() { return guest::channel_client::connect_tcp("127.0.0.1", port_); }
 
  private:
-  scratch_folder folder_;
+  scratch_directory scratch_;
   xen::server server_;
   u16 port_ = 0;
   std::jthread thread_;

@@ -10,6 +10,7 @@
 
 #include "guest-pv/p2m.h"
 #include "tests/channel/running_server.h"
+#include "tests/scratch_directory.h"
 
 namespace pvmmu {
 namespace {
@@ -224,8 +225,8 @@ TEST(server, a_unix_socket_is_its_owners) {
 
 // A server replaces a socket that nobody listens on, but neither a file of another kind nor another server.
 TEST(server, only_a_stale_socket_is_replaced) {
-  const scratch_folder folder;
-  const std::string path = folder / "server";
+  const scratch_directory scratch;
+  const std::string path = scratch.path("server");
   {
     boost::asio::io_context io;
     boost::asio::local::stream_protocol::acceptor left_behind(io, path);
@@ -236,12 +237,12 @@ TEST(server, only_a_stale_socket_is_replaced) {
   xen::server second;
   EXPECT_EQ(error_of([&] { second.listen_unix(path); }), "cannot listen on " + path + ": another server listens there");
 
-  const std::string file = folder / "file";
+  const std::string file = scratch.path("file");
   std::ofstream(file) << "precious";
   EXPECT_EQ(error_of([&] { second.listen_unix(file); }),
             "cannot listen on " + file + ": something other than a socket is there, and is not replaced");
   EXPECT_EQ(std::filesystem::file_size(file), 8u);
-  EXPECT_THAT(error_of([&] { second.listen_unix(folder / "no/such/folder"); }), HasSubstr("cannot listen on "));
+  EXPECT_THAT(error_of([&] { second.listen_unix(scratch.path("no/such/folder")); }), HasSubstr("cannot listen on "));
   EXPECT_THAT(error_of([&] { second.listen_unix(std::string(200, 'x')); }), HasSubstr("cannot listen on "));
 }
 
@@ -270,9 +271,9 @@ TEST(server, a_port_in_use_is_refused) {
 // The client says what is wrong: nobody there, a server that has gone, a request that was refused and after which the
 // session goes on.
 TEST(channel_client, says_what_is_wrong) {
-  const scratch_folder folder;
-  EXPECT_EQ(error_of([&] { channel_client::connect_unix(folder / "nobody"); }),
-            "cannot connect to " + (folder / "nobody") + ": No such file or directory");
+  const scratch_directory scratch;
+  EXPECT_EQ(error_of([&] { channel_client::connect_unix(scratch.path("nobody")); }),
+            "cannot connect to " + scratch.path("nobody") + ": No such file or directory");
   auto server = std::make_unique<running_server>();
   channel_client client = server->over_unix();
   EXPECT_THROW(client.create_domain({}), guest::request_refused);

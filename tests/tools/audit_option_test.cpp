@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "tests/scratch_directory.h"
 #include "tests/tools/pvmmu_command.h"
 #include "tests/tools/recordings.h"
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/scratch_directory.h"
 #include "tests/tools/pvmmu_command.h"
 #include "tests/tools/recordings.h"
 #include "tests/tools/small_capture.h"

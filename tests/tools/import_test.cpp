@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "hypervisor-model/machine/page_info.h"
+#include "tests/scratch_directory.h"
 #include "tests/tools/recordings.h"
 #include "tests/tools/small_capture.h"
 #include "tools/command.h"

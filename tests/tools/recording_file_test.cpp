@@ -7,6 +7,7 @@
 #include <fstream>
 #include <random>
 
+#include "tests/scratch_directory.h"
 #include "tests/tools/recordings.h"
 #include "tools/recording_codec.h"
 

@@ -13,14 +13,6 @@ std::string recording_path(const std::string& name) {
   return std::string(PVMMU_SOURCE_DIR) + "/tests/data/" + name + ".rec";
 }
 
-scratch_directory::scratch_directory() {
-  std::string name = (std::filesystem::temp_directory_path() / "pvmmu-test-XXXXXX").string();
-  if (!::mkdtemp(name.data())) throw std::runtime_error("no directory for the test's files");
-  directory_ = name;
-}
-
-scratch_directory::~scratch_directory() { std::filesystem::remove_all(directory_); }
-
 std::string read_bytes(const std::string& path) {
   std::ostringstream bytes;
   bytes << std::ifstream(path, std::ios::binary).rdbuf();

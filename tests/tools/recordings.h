@@ -2,7 +2,6 @@
 // What tests do with recordings: the committed ones, their records as a list, and files of one's own that go away.
 
 #include <expected>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,19 +13,6 @@ namespace pvmmu::tools {
 inline const std::vector<std::string> real_recordings = {"l61-exec",  "l61-fork",       "l61-mprotect", "l61-pmd_move",
                                                          "l61-touch", "l612-pmd_move8", "ns61-pmd_move"};
 std::string recording_path(const std::string& name);
-
-/// A directory that goes when the test ends.
-class scratch_directory {
- public:
-  scratch_directory();
-  ~scratch_directory();
-  scratch_directory(const scratch_directory&) = delete;
-  scratch_directory& operator=(const scratch_directory&) = delete;
-  std::string path(const std::string& name) const { return (directory_ / name).string(); }
-
- private:
-  std::filesystem::path directory_;
-};
 
 std::string read_bytes(const std::string& path);
 void write_bytes(const std::string& path, const std::string& bytes);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "tests/scratch_directory.h"
 #include "tests/tools/recordings.h"
 #include "tools/replay.h"
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "proto/abi/hypercall.h"
+#include "tests/scratch_directory.h"
 #include "tests/tools/recordings.h"
 #include "tools/left_calls.h"
 #include "tools/replay.h"

@@ -13,6 +13,7 @@
 #include <random>
 
 #include "hypervisor-model/machine/page_info.h"
+#include "tests/scratch_directory.h"
 #include "tests/tools/corruption.h"
 #include "tests/tools/recordings.h"
 #include "tests/tools/small_capture.h"

@@ -7,13 +7,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/scratch_directory.h"
 #include "tools/connection.h"
 #include "tools/recording_file.h"
 
@@ -68,18 +68,12 @@ class process {
 
 class serve_test : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "pvmmu-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-  std::filesystem::path folder;
+  const scratch_directory scratch;
 };
 
 // It says where it listens, serves there, and on SIGINT or SIGTERM ends as it should: status 0, no socket left.
 TEST_F(serve_test, serves_until_it_is_told_to_end) {
-  const std::string path = folder / "server";
+  const std::string path = scratch.path("server");
   for (const int signal : {SIGINT, SIGTERM}) {
     process server({"serve", "--unix", path, "--tcp", "0"});
     EXPECT_EQ(server.line(), "listening on unix:" + path);
@@ -97,8 +91,8 @@ TEST_F(serve_test, serves_until_it_is_told_to_end) {
 
 // Killed in the middle, it leaves a recording of every request that it had answered.
 TEST_F(serve_test, leaves_a_recording_when_it_is_killed) {
-  const std::string path = folder / "server";
-  const std::string recording = folder / "x.rec";
+  const std::string path = scratch.path("server");
+  const std::string recording = scratch.path("x.rec");
   process server({"serve", "--unix", path, "--record", recording});
   EXPECT_EQ(server.line(), "listening on unix:" + path);
   guest::channel_client client = connection("unix:" + path).open();
@@ -129,7 +123,7 @@ TEST_F(serve_test, refuses_wrong_usage) {
 
 // What is in the way of the socket is named, left alone, and status 3: the environment is at fault.
 TEST_F(serve_test, leaves_files_alone) {
-  const std::string path = folder / "file";
+  const std::string path = scratch.path("file");
   std::ofstream(path) << "precious";
   process server({"serve", "--unix", path});
   EXPECT_THAT(server.line(), HasSubstr("something other than a socket is there, and is not replaced"));

@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 #include <memory>
 
+#include "tests/scratch_directory.h"
 #include "tests/tools/pvmmu_command.h"
 #include "tests/tools/recordings.h"
 

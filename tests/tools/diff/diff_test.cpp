@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <boost/json/object.hpp>
@@ -12,6 +11,7 @@
 #include <sstream>
 
 #include "guest-pv/kernel_profile.h"
+#include "tests/scratch_directory.h"
 #include "tools/connection.h"
 #include "tools/diff/diff_text.h"
 #include "tools/diff/summary.h"
@@ -43,17 +43,10 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 class diff_test : public testing::Test {
  protected:
-  diff_test() {
-    std::string fresh = testing::TempDir() + "pvmmu-diff-XXXXXX";
-    if (!mkdtemp(fresh.data())) throw std::runtime_error("no scratch directory");
-    folder = fresh;
-  }
-  ~diff_test() override { std::filesystem::remove_all(folder); }
-
   /// The path of a recording of the scenario.
   std::string recorded(const std::string& scenario, const kernel_override& kernel = {}) {
     const std::string number = std::to_string(++recordings_);
-    const std::string text_path = folder / (number + ".textproto"), path = folder / (number + ".rec");
+    const std::string text_path = scratch.path(number + ".textproto"), path = scratch.path(number + ".rec");
     std::ofstream(text_path) << scenario;
     recorder r(path, [](const std::string&) {});
     {
@@ -64,7 +57,7 @@ class diff_test : public testing::Test {
     return path;
   }
 
-  std::filesystem::path folder;
+  const scratch_directory scratch;
 
  private:
   unsigned recordings_ = 0;
@@ -240,7 +233,7 @@ TEST_F(diff_test, json) {
 // A recording that was cut off is held against the whole one as far as it goes. That it is torn is said, and a
 // difference.
 TEST_F(diff_test, torn) {
-  const std::string whole = recorded(example("pmd-move")), torn = folder / "torn.rec";
+  const std::string whole = recorded(example("pmd-move")), torn = scratch.path("torn.rec");
   std::filesystem::copy_file(whole, torn);
   std::filesystem::resize_file(torn, std::filesystem::file_size(torn) - 37);
   const std::string text = text_of(whole, torn);

@@ -4,12 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
+#include "tests/scratch_directory.h"
 #include "tools/command.h"
 #include "tools/connection.h"
 
@@ -24,19 +24,12 @@ constexpr domain_config small_domain{.pages = 2048, .kernel_pages = 16};
 
 class recorder_test : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = ::testing::TempDir() + "pvmmu-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
-  std::string path(const std::string& name) const { return folder / name; }
+  std::string path(const std::string& name) const { return scratch.path(name); }
   recorder begin(const std::string& name) {
     return {path(name), [this](const std::string& line) { said.push_back(line); }};
   }
 
-  std::filesystem::path folder;
+  const scratch_directory scratch;
   std::vector<std::string> said;
 };
 
@@ -148,19 +141,19 @@ TEST_F(recorder_test, has_a_file_for_each_machine) {
   }
   EXPECT_THAT(told(path("x.rec")), ElementsAre("create 0", "create 1", "destroy 1", "call 0"));
   EXPECT_THAT(told(path("x-2.rec")), ElementsAre("create 0"));
-  EXPECT_EQ(std::filesystem::read_symlink(folder / "latest"), "x-2.rec");
+  EXPECT_EQ(std::filesystem::read_symlink(scratch.path("latest")), "x-2.rec");
   EXPECT_THAT(said, ElementsAre(HasSubstr("machine 2 is recorded in")));
 }
 
 // Something of that name that is no link is somebody's own.
 TEST_F(recorder_test, leaves_alone_what_is_no_link) {
-  std::ofstream(folder / "latest") << "precious";
+  std::ofstream(scratch.path("latest")) << "precious";
   {
     recorder r = begin("x.rec");
     recorded_server server(r);
     server.open();
   }
-  EXPECT_EQ(std::filesystem::file_size(folder / "latest"), 8u);
+  EXPECT_EQ(std::filesystem::file_size(scratch.path("latest")), 8u);
   EXPECT_THAT(said, ElementsAre(HasSubstr("is no link, and is left alone")));
 }
 

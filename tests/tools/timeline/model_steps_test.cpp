@@ -4,13 +4,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <random>
 
 #include "hypervisor-model/machine_image.h"
+#include "tests/scratch_directory.h"
 #include "tests/tools/long_run.h"
 #include "tools/command.h"
 #include "tools/recorder/machine_recorder.h"
@@ -28,9 +28,7 @@ constexpr u64 requests = 40'000;
 class model_steps_test : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = testing::TempDir() + "pvmmu-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder = name;
+    scratch = std::make_unique<scratch_directory>();
     xen::server_listener* listens = nullptr;
     long_run run(seed, [&](const xen::machine& m, const wire::hello_request& first) {
       auto made = std::make_unique<machine_recorder>(recording_writer::create_live(path()).value(), m, first,
@@ -45,7 +43,7 @@ class model_steps_test : public testing::Test {
     }
     listens->on_note(note_of_name("last", 0x333));
   }
-  static void TearDownTestSuite() { std::filesystem::remove_all(folder); }
+  static void TearDownTestSuite() { scratch.reset(); }
 
   static wire::note note_of_name(const std::string& text, u64 mfn) {
     wire::note note;
@@ -55,7 +53,7 @@ class model_steps_test : public testing::Test {
     return note;
   }
 
-  static std::string path() { return folder / "long.rec"; }
+  static std::string path() { return scratch->path("long.rec"); }
 
   /// Behind how many pieces the recording has images.
   static std::vector<u64> images() {
@@ -67,7 +65,7 @@ class model_steps_test : public testing::Test {
 
   /// The recording with another first record of its first image.
   static std::string with_other_image(const std::function<void(recording::machine_image&)>& change) {
-    const std::string other = folder / "other.rec";
+    const std::string other = scratch->path("other.rec");
     auto reader = recording_reader::open(path()).value();
     auto writer = recording_writer::create(other).value();
     recording::record header;
@@ -81,7 +79,7 @@ class model_steps_test : public testing::Test {
     return other;
   }
 
-  static inline std::filesystem::path folder;
+  static inline std::unique_ptr<scratch_directory> scratch;
 };
 
 // An image holds all that the machine was: another machine that was asked the same is as the image says.
@@ -136,7 +134,7 @@ TEST_F(model_steps_test, names) {
 
 // What is said before a step is there whole, however much it is: no stream begins between it and its step.
 TEST_F(model_steps_test, long_talk) {
-  const std::string talk = folder / "talk.rec";
+  const std::string talk = scratch->path("talk.rec");
   constexpr u64 said = 3000;
   long_run run(seed, [&](const xen::machine& m, const wire::hello_request& first) {
     auto recorder = std::make_unique<machine_recorder>(recording_writer::create_live(talk).value(), m, first,

@@ -13,6 +13,7 @@
 #include "hypervisor-model/domain_builder.h"
 #include "hypervisor-model/guest_access.h"
 #include "hypervisor-model/hypercall.h"
+#include "tests/scratch_directory.h"
 #include "tests/tools/recordings.h"
 #include "tools/command.h"
 

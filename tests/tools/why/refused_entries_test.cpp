@@ -2,12 +2,11 @@
 // so in the entry itself.
 
 #include <gmock/gmock.h>
-#include <stdlib.h>
 
 #include <array>
-#include <filesystem>
 
 #include "proto/codec.h"
+#include "tests/scratch_directory.h"
 #include "tools/recording_file.h"
 #include "tools/report/paint.h"
 #include "tools/why/refusal_text.h"
@@ -22,16 +21,9 @@ using testing::HasSubstr;
 /// A recording of the model: a domain is built, and makes one call.
 class one_call : public testing::Test {
  protected:
-  one_call() {
-    std::string name = testing::TempDir() + "pvmmu-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~one_call() override { std::filesystem::remove_all(folder_); }
-
   /// Records `call`, preempted at these of its checks, and says what of it was refused.
   std::vector<refused_operation> refused(const hypercall& call, std::initializer_list<u32> preempted_checks = {}) {
-    const std::string path = folder_ / "x.rec";
+    const std::string path = scratch_.path("x.rec");
     auto writer = recording_writer::create(path).value();
     recording::record header;
     header.mutable_header()->set_format_version(recording_format_version);
@@ -48,14 +40,14 @@ class one_call : public testing::Test {
     timeline t = timeline::open(path, false);
     auto found = refusals_of(t, 2);
     EXPECT_TRUE(has_refusal(t.step()));
-    text_ = paint(refusal_text(t.step(), found), false);
+    text = paint(refusal_text(t.step(), found), false);
     return found;
   }
 
-  std::string text_;
+  std::string text;
 
  private:
-  std::filesystem::path folder_;
+  const scratch_directory scratch_;
 };
 
 constexpr mmuext_op_t flush{.cmd = MMUEXT_TLB_FLUSH_LOCAL};
@@ -67,7 +59,7 @@ TEST_F(one_call, preempted_twice) {
   const auto found = refused(mmuext_op_call{.uops = {ops}, .count = 4, .foreigndom = DOMID_SELF}, {1, 2});
   ASSERT_EQ(found.size(), 1u);
   EXPECT_THAT(found.front().path, ElementsAre(3));
-  EXPECT_THAT(text_, HasSubstr("mmuext_op entry 3: UNPIN_TABLE 0x2345 with -EINVAL"));
+  EXPECT_THAT(text, HasSubstr("mmuext_op entry 3: UNPIN_TABLE 0x2345 with -EINVAL"));
 }
 
 // The same within a multicall, which is continued with the call that was preempted.
@@ -93,14 +85,14 @@ TEST_F(one_call, grants) {
   EXPECT_EQ(mapped[0].result, GNTST_bad_gntref);
   EXPECT_THAT(mapped[1].path, ElementsAre(1));
   EXPECT_EQ(mapped[1].result, GNTST_bad_domain);
-  EXPECT_THAT(text_, AllOf(HasSubstr("map_grant_ref entry 1: grant 0 of d99 at 0x0 with GNTST_bad_domain"),
-                           HasSubstr("A mapping is for the host, for devices or for both"),
-                           HasSubstr("The domain whose grants are asked for must exist.")));
+  EXPECT_THAT(text, AllOf(HasSubstr("map_grant_ref entry 1: grant 0 of d99 at 0x0 with GNTST_bad_domain"),
+                          HasSubstr("A mapping is for the host, for devices or for both"),
+                          HasSubstr("The domain whose grants are asked for must exist.")));
   std::array<gnttab_unmap_grant_ref_t, 1> unmaps{{{.host_addr = 0x1000, .handle = 7}}};
   const auto unmapped = refused(grant_table_op_call{.uop = std::span(unmaps), .count = 1});
   ASSERT_EQ(unmapped.size(), 1u);
-  EXPECT_THAT(text_, AllOf(HasSubstr("entry 0: handle 7 at 0x1000 with GNTST_bad_handle"),
-                           HasSubstr("A handle names a mapping that is there.")));
+  EXPECT_THAT(text, AllOf(HasSubstr("entry 0: handle 7 at 0x1000 with GNTST_bad_handle"),
+                          HasSubstr("A handle names a mapping that is there.")));
 }
 
 }  // namespace
