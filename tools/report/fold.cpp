@@ -99,6 +99,7 @@ text_block fold(std::vector<text_block> blocks, const std::string& what) {
 
 text_block fold(std::vector<text_block> blocks, std::vector<std::string> shapes, const std::string& what) {
   std::vector<item> items;
+  items.reserve(blocks.size());
   for (std::size_t i = 0; i < blocks.size(); ++i) items.push_back({std::move(blocks[i]), std::move(shapes[i])});
   for (std::size_t size = 1; size <= longest_group; ++size) items = fold_groups(std::move(items), size, what);
   text_block lines;
