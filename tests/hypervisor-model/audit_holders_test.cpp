@@ -2,7 +2,10 @@
 
 #include "hypervisor-model/audit_holders.h"
 
+#include <array>
+
 #include "hypervisor-model/grant_table.h"
+#include "hypervisor-model/requested_preemption.h"
 #include "tests/hypervisor-model/guest_fixture.h"
 
 namespace pvmmu::xen {
@@ -49,16 +52,6 @@ class audit_holders_test : public hypervisor_test {
   tree t = d0.boot();
 };
 
-/// Wants the processor at the n-th check, once.
-class at_check : public preemption {
- public:
-  explicit at_check(int n) : n_(n) {}
-  bool check() override { return --n_ == 0; }
-
- private:
-  int n_;
-};
-
 // A pinned tree that a vCPU runs on in both modes, down to a page that is mapped twice.
 TEST_F(audit_holders_test, a_tree) {
   ASSERT_EQ(d0.update(t.l1, 1, make_pte(t.data, ro_flags)), 0);
@@ -91,12 +84,11 @@ TEST_F(audit_holders_test, counts_are_not_read) {
 // A partial table holds the references of the slots that it has been through, and a general one of that it stopped at.
 TEST_F(audit_holders_test, partial_tables) {
   const tree u = d0.build_tree();
-  at_check when(10);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{10};
+  const requested_preemption when(m, at);
   std::vector<mmuext_op_t> ops{{MMUEXT_PIN_L4_TABLE, u.l4.n, 0, {}}};
   hypercall call = mmuext_op_call{{ops, false}, 1, {done_arg::state::writable}};
   ASSERT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmuext_op);
-  m.preempt_by(nullptr);
   EXPECT_EQ(holding(u.l4), (list{allocation, "partial: 1 general, 1 l4"}));
   EXPECT_EQ(holding(u.l3), (list{allocation, "partial: 1 general, 1 l3", entry(4, u.l4, 0, "1 general, 0 none")}));
   EXPECT_EQ(holding(u.l1), (list{allocation, entry(2, u.l2, 0, "1 general, 1 l1")}));

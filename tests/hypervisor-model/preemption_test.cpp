@@ -1,26 +1,15 @@
 // Preempted calls: what the guest's processor calls again with, and what a half-done table looks like meanwhile.
 
+#include <array>
+
+#include "hypervisor-model/requested_preemption.h"
 #include "tests/hypervisor-model/guest_fixture.h"
 
 namespace pvmmu::xen {
 namespace {
 
-/// Wants the processor at the n-th check, once.
-class at_check : public preemption {
- public:
-  explicit at_check(int n) : n_(n) {}
-  bool check() override { return --n_ == 0; }
-
- private:
-  int n_;
-};
-
 class preemption_test : public hypervisor_test {
  protected:
-  void TearDown() override {
-    m.preempt_by(nullptr);
-    hypervisor_test::TearDown();
-  }
   /// Runs `call` to its end and audits between its pieces. How many there were.
   int pieces(hypercall& call) {
     int n = 0;
@@ -44,8 +33,8 @@ class preemption_test : public hypervisor_test {
 // An L2 that is preempted between entries is partial: type kept with count 1, one more general reference, and how far
 // it came. The next piece resumes there.
 TEST_F(preemption_test, a_partial_l2) {
-  at_check when(10);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{10};
+  const requested_preemption when(m, at);
   hypercall call = op(MMUEXT_PIN_L2_TABLE, t.l2);
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmuext_op);
   EXPECT_EQ(d0.state(t.l2), "2 l2|partial|1");
@@ -60,8 +49,8 @@ TEST_F(preemption_test, a_partial_l2) {
 
 // The tables above it are partial as well, each with the reference of the entry that it stopped at.
 TEST_F(preemption_test, a_partial_tree) {
-  at_check when(10);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{10};
+  const requested_preemption when(m, at);
   hypercall call = op(MMUEXT_PIN_L4_TABLE, t.l4);
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmuext_op);
   EXPECT_EQ(d0.state(t.l4), "2 l4|partial|1");
@@ -75,8 +64,8 @@ TEST_F(preemption_test, a_partial_tree) {
 
 // Another table may ask for a partial one: it finishes the work (XSA-299's story).
 TEST_F(preemption_test, whoever_needs_a_partial_table_finishes_it) {
-  at_check when(10);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{10};
+  const requested_preemption when(m, at);
   hypercall call = op(MMUEXT_PIN_L3_TABLE, t.l3);
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmuext_op);
   m.preempt_by(nullptr);
@@ -93,8 +82,8 @@ TEST_F(preemption_test, whoever_needs_a_partial_table_finishes_it) {
 // A take-down that is preempted, while another vCPU asks for the table again (XSA-299).
 TEST_F(preemption_test, a_table_needed_again_while_it_is_taken_down) {
   ASSERT_EQ(d0.pin(3, t.l3), 0);
-  at_check when(700);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{700};
+  const requested_preemption when(m, at);
   hypercall call = op(MMUEXT_UNPIN_TABLE, t.l3);
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmuext_op);
   EXPECT_NE(d0.info(t.l3).type_info & PGT_partial, 0u);
@@ -108,9 +97,9 @@ TEST_F(preemption_test, a_table_needed_again_while_it_is_taken_down) {
 
 // At every possible moment: a pin and an unpin of a tree end as without preemption, whenever it comes.
 TEST_F(preemption_test, one_preemption_anywhere) {
-  for (int n = 1; n < 2200; n += 13) {
-    at_check when(n);
-    m.preempt_by(&when);
+  for (u32 n = 1; n < 2200; n += 13) {
+    const std::array<u32, 1> at{n};
+    const requested_preemption when(m, at);
     hypercall pin = op(MMUEXT_PIN_L4_TABLE, t.l4);
     pieces(pin);
     ASSERT_EQ(result, 0) << n;
@@ -125,9 +114,9 @@ TEST_F(preemption_test, one_preemption_anywhere) {
 // A failing promotion that was preempted ends with the same errno, and nothing held.
 TEST_F(preemption_test, a_failure_after_a_preemption) {
   d0.word(t.l2, 300) = make_pte(d1.frame(), table_flags);
-  for (int n = 1; n < 700; n += 7) {
-    at_check when(n);
-    m.preempt_by(&when);
+  for (u32 n = 1; n < 700; n += 7) {
+    const std::array<u32, 1> at{n};
+    const requested_preemption when(m, at);
     hypercall pin = op(MMUEXT_PIN_L3_TABLE, t.l3);
     pieces(pin);
     ASSERT_EQ(result, EINVAL_) << n;
@@ -140,8 +129,8 @@ TEST_F(preemption_test, linear_counts_survive_a_preemption) {
   const mfn_t from = d0.frame(), to = d0.frame();
   ASSERT_EQ(d0.pin(2, to), 0);
   d0.word(from, 0) = make_pte(to, linear_flags);
-  at_check when(10);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{10};
+  const requested_preemption when(m, at);
   hypercall call = op(MMUEXT_PIN_L2_TABLE, from);
   EXPECT_EQ(pieces(call), 2);
   EXPECT_EQ(d0.info(from).linear_pt_count(), 1);
@@ -153,8 +142,8 @@ TEST_F(preemption_test, batches_are_preempted_between_entries) {
   ASSERT_EQ(d0.baseptr(t.l4), 0);
   std::vector<mmu_update_t> updates;
   for (unsigned slot = 1; slot < 9; ++slot) updates.push_back(entry_update(t.l1, slot, make_pte(t.data, ro_flags)));
-  at_check when(3);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{3};
+  const requested_preemption when(m, at);
   hypercall call = mmu_update_call{{updates, false}, 8, {done_arg::state::writable}};
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_mmu_update);
   EXPECT_EQ(std::get<mmu_update_call>(call).count, 5 | MMU_UPDATE_PREEMPTED);
@@ -169,8 +158,8 @@ TEST_F(preemption_test, a_multicall_is_preempted_between_entries) {
                            mmuext_op_t{MMUEXT_UNPIN_TABLE, t.l1.n, 0, {}}};
   std::array entries = {multicall_entry{mmuext_op_call{{std::span(pins).first(1), false}, 1}},
                         multicall_entry{mmuext_op_call{{std::span(pins).last(1), false}, 1}}};
-  at_check when(1);
-  m.preempt_by(&when);
+  const std::array<u32, 1> at{1};
+  const requested_preemption when(m, at);
   hypercall call = multicall_call{entries, false, 2};
   EXPECT_EQ(do_hypercall_piece(m, d0.cpu(), call), HYPERVISOR_multicall);
   EXPECT_EQ(d0.state(t.l1), "2 l1|pinned|validated|1");

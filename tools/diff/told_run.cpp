@@ -28,19 +28,6 @@ told line_of_kernel(const std::string& text) {
   return {.lines = {line}, .neutral = {neutral}, .asked = neutral, .words = neutral};
 }
 
-/// What stands in for the call in a recording of the model.
-text_block other_piece(const recording::piece& piece) {
-  if (piece.has_create_domain()) {
-    const wire::create_domain_request& asked = piece.create_domain();
-    return {{line_role::call, line_indent,
-             fmt::format("d{} is built: {}, {}", piece.domid(), count_text(asked.pages(), "page"),
-                         count_text(asked.vcpus(), "vCPU"))}};
-  }
-  if (piece.has_destroy_domain())
-    return {{line_role::call, line_indent, fmt::format("d{} is destroyed", piece.destroy_domain().domid())}};
-  return {};
-}
-
 }  // namespace
 
 std::string asked_in(const std::string& line) {
@@ -77,7 +64,7 @@ told_run::told_run(timeline& t) : timeline_(t), roles_(names_in(t)), notes_at_en
 told told_run::tell() {
   const timeline_step& s = timeline_.step();
   told one{.step = s.number, .vcpu = fmt::format("d{}v{}", s.act.domid, s.act.vcpu), .caller = s.act.caller};
-  one.lines = other_piece(s.piece);
+  one.lines = text_of_domains(s.piece);
   if (one.lines.empty()) one.lines = act_text(s.act, roles_.names(), false, repetitions::told_each);
   for (const text_line& line : one.lines) {
     std::string neutral = roles_.neutral(line);

@@ -60,16 +60,8 @@ std::string head_of(const act& a, const text_block& text) {
 
 /// The step as act_text tells of calls and accesses; what recordings of the model have besides, too.
 text_block text_of(const timeline_step& s, const frame_names& names, bool names_vcpu) {
-  const recording::piece& piece = s.piece;
-  if (piece.has_create_domain()) {
-    const wire::create_domain_request& asked = piece.create_domain();
-    return {{line_role::call, indent,
-             fmt::format("d{} is built: {}, {}", piece.domid(), count_text(asked.pages(), "page"),
-                         count_text(asked.vcpus(), "vCPU"))}};
-  }
-  if (piece.has_destroy_domain())
-    return {{line_role::call, indent, fmt::format("d{} is destroyed", piece.destroy_domain().domid())}};
-  return act_text(s.act, names, names_vcpu);
+  text_block lines = text_of_domains(s.piece);
+  return lines.empty() ? act_text(s.act, names, names_vcpu) : lines;
 }
 
 text_line line_of(const timeline_step& s, const frame_names& names, bool names_vcpu) {
@@ -120,6 +112,18 @@ bool ended_domain(const act& a) {
 }
 
 }  // namespace
+
+text_block text_of_domains(const recording::piece& piece) {
+  if (piece.has_create_domain()) {
+    const wire::create_domain_request& asked = piece.create_domain();
+    return {{line_role::call, indent,
+             fmt::format("d{} is built: {}, {}", piece.domid(), count_text(asked.pages(), "page"),
+                         count_text(asked.vcpus(), "vCPU"))}};
+  }
+  if (piece.has_destroy_domain())
+    return {{line_role::call, indent, fmt::format("d{} is destroyed", piece.destroy_domain().domid())}};
+  return {};
+}
 
 frame_names names_in(const timeline& t) {
   frame_names names;

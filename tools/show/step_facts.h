@@ -29,6 +29,9 @@ struct step_facts {
   std::vector<u64> frames{};  ///< that it touches, ascending
 };
 
+/// That a domain is built or destroyed, which stands in for the call in a recording of the model; else nothing.
+text_block text_of_domains(const recording::piece& piece);
+
 /// What frames were called, anywhere in the recording.
 frame_names names_in(const timeline& t);
 
