@@ -175,7 +175,7 @@ class runner {
   void kernel_step(const sc::step& step, running_domain& d, step_outcome& outcome) {
     const auto say = [&](const std::string& text) {
       writer_.note_interlude(text);
-      client_.note({.kind = note_kind::scenario_step, .domid = d.domid(), .vcpu = step.vcpu(), .text = text});
+      client_.note({.kind = note_kind::interlude, .domid = d.domid(), .vcpu = step.vcpu(), .text = text});
     };
     interludes between(step, *d.kernel(), d.spaces(), say, [&](const sc::step& inner) { return inner_step(inner, d); });
     operation(step, d, outcome);

@@ -13,6 +13,7 @@ enum class note_kind : u8 {
   console_line,       ///< the guest's kernel logged a line
   trace_event,        ///< one of its kernel's trace points
   frame_name,         ///< what a scenario calls the frame `mfn`
+  interlude,          ///< within a step of a scenario something else comes in between
 };
 
 struct note {

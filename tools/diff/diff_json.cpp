@@ -43,7 +43,7 @@ json::object json_of(const step_diff& s) {
   u64 alike = 0;
   for (const aligned_row& row : s.rows) {
     if (s.alike(row)) {
-      ++alike;
+      alike += s.is_call(row);
       continue;
     }
     differences.push_back(json::object{{"a", json_of(s.a, row.a)}, {"b", json_of(s.b, row.b)}});

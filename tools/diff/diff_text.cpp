@@ -85,7 +85,7 @@ class text_differ {
       std::size_t end = i;
       while (end < s.rows.size() && s.alike(s.rows[end])) ++end;
       if (end != i) {
-        const std::string text = count_text(end - i, "call") + " alike";
+        const std::string text = alike_text(s, std::span(s.rows).subspan(i, end - i));
         calls.add({{line_role::dim, indent, text}}, text);
         i = end;
         continue;
@@ -105,7 +105,14 @@ class text_differ {
   text_block alike_step(const step_diff& s) const {
     const std::string title = title_of(*s.a);
     if (s.rows.empty()) return s.a->title.empty() ? text_block{} : text_block{{line_role::dim, 0, title}};
-    return {{line_role::dim, 0, fmt::format("{}: {} alike", title, count_text(s.rows.size(), "call"))}};
+    return {{line_role::dim, 0, title + ": " + alike_text(s, s.rows)}};
+  }
+
+  /// "12 calls alike"; lines that were said in between count if there is nothing else.
+  static std::string alike_text(const step_diff& s, std::span<const aligned_row> rows) {
+    const auto calls =
+        static_cast<u64>(std::ranges::count_if(rows, [&s](const aligned_row& row) { return s.is_call(row); }));
+    return (calls == 0 ? count_text(rows.size(), "line") : count_text(calls, "call")) + " alike";
   }
 
   text_block title(const step_diff& s) const {

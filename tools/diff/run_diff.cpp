@@ -64,6 +64,8 @@ bool step_diff::alike(const aligned_row& row) const {
   return true;
 }
 
+bool step_diff::is_call(const aligned_row& row) const { return !(row.a ? a->all[*row.a] : b->all[*row.b]).is_line(); }
+
 u64 step_diff::differ() const {
   return static_cast<u64>(std::ranges::count_if(rows, [this](const aligned_row& row) { return !alike(row); }));
 }

@@ -24,6 +24,8 @@ struct step_diff {
 
   bool same_title() const;
   bool alike(const aligned_row& row) const;
+  /// A call or an access, not a line that was said in between.
+  bool is_call(const aligned_row& row) const;
   /// Rows that are not alike.
   u64 differ() const;
   bool alike() const { return same_title() && differ() == 0; }

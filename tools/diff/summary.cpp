@@ -41,7 +41,7 @@ void diff_summary::add(const step_diff& s) {
   steps += !none;
   steps_differ += !s.alike();
   for (const aligned_row& row : s.rows) {
-    const bool is_call = !(row.a ? s.a->all[*row.a] : s.b->all[*row.b]).is_line();
+    const bool is_call = s.is_call(row);
     calls_alike += is_call && s.alike(row);
     calls_differ += is_call && row.a && row.b && !s.alike(row);
     only_a += is_call && row.a && !row.b;

@@ -22,8 +22,8 @@ bool is_read_by_user(const act& a) {
   return !a.is_call() && a.access.mode == cpu_mode::user && a.access.kind != access_kind::write;
 }
 
-told line_of_kernel(const std::string& text) {
-  const text_line line{line_role::message, line_indent, "Linux: " + text};
+told told_alone(line_role role, const std::string& text) {
+  const text_line line{role, line_indent, text};
   const std::string neutral = frame_roles({}).neutral(line);
   return {.lines = {line}, .neutral = {neutral}, .asked = neutral, .words = neutral};
 }
@@ -86,7 +86,9 @@ told_step told_run::next() {
     const std::vector<wire::note>& notes = at_ == 0 ? notes_at_end_ : timeline_.step().notes;
     while (note_ < notes.size()) {
       const wire::note& note = notes[note_++];
-      if (note.kind() == wire::note::console_line) step.all.push_back(line_of_kernel(note.text()));
+      if (note.kind() == wire::note::console_line)
+        step.all.push_back(told_alone(line_role::message, "Linux: " + note.text()));
+      if (note.kind() == wire::note::interlude) step.all.push_back(told_alone(line_role::heading, note.text()));
       if (note.kind() != wire::note::scenario_step) continue;
       step.cost = cost.result();
       return step;

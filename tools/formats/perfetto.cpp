@@ -84,6 +84,7 @@ class perfetto_writer {
 
   void say(const wire::note& note, u64 vcpu) {
     if (note.kind() == wire::note::scenario_step) instant(vcpu, note.text(), "step");
+    if (note.kind() == wire::note::interlude) instant(vcpu, note.text(), "interlude");
     if (note.kind() == wire::note::console_line) instant(vcpu, note.text(), "linux");
   }
 

@@ -59,6 +59,7 @@ std::string_view kind_name(wire::note::note_kind kind) {
     case wire::note::console_line: return "console_line";
     case wire::note::trace_event: return "trace_event";
     case wire::note::frame_name: return "frame_name";
+    case wire::note::interlude: return "interlude";
     default: return "unspecified";
   }
 }

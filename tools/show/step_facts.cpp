@@ -77,11 +77,13 @@ text_line line_of(const timeline_step& s, const frame_names& names, bool names_v
   return {role, 0, line};
 }
 
-/// The scenario's steps and the lines on the console; trace points are for those who ask for them.
+/// The scenario's steps, what came in between, and the lines on the console; trace points are for those who ask for
+/// them.
 text_block said(const std::vector<wire::note>& notes) {
   text_block lines;
   for (const wire::note& note : notes) {
     if (note.kind() == wire::note::scenario_step) lines.push_back({line_role::heading, 0, note.text()});
+    if (note.kind() == wire::note::interlude) lines.push_back({line_role::heading, indent, note.text()});
     if (note.kind() == wire::note::console_line) lines.push_back({line_role::message, indent, "Linux: " + note.text()});
   }
   return lines;

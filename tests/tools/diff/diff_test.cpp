@@ -109,6 +109,15 @@ TEST_F(diff_test, a_run_and_itself) {
   }
 }
 
+// What comes in between is said within its step, and is neither a step nor a call.
+TEST_F(diff_test, interludes) {
+  const std::string path = recorded(example("bugs/06-preempted-at-lazy-mode"));
+  // The update, two loads of tables, and a flush for each of four pages.
+  EXPECT_THAT(text_of(path, path),
+              HasSubstr("\nstep 5  mprotect 0x200000000000, 16 KiB to read-only: 7 calls alike\n"));
+  EXPECT_EQ(json_of(path, path).at("scenario_steps").as_array().size(), 10u) << "nine, and what is before them";
+}
+
 // A larger domain has its kernel's tables in other frames, and so all that comes later: the same calls are alike.
 TEST_F(diff_test, other_frames_are_no_difference) {
   for (const char* const name : {"pmd-move", "fork-cow", "suspend-resume"}) {

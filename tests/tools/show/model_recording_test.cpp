@@ -28,6 +28,7 @@ class model_recording : public testing::Test {
     encode(domain_config{}, *built.mutable_piece()->mutable_create_domain());
     writer->add(built);
     say(*writer, wire::note::scenario_step, "step 1  unpin what is not pinned");
+    say(*writer, wire::note::interlude, "preempted: nothing much");
     say(*writer, wire::note::frame_name, "l1", 0x2345);
     recording::record refused;
     wire::mmuext_op_call& call = *refused.mutable_piece()->mutable_call()->mutable_mmuext_op();
@@ -59,8 +60,8 @@ TEST_F(model_recording, is_shown_with_what_was_said) {
   std::string all;
   show_text(t, {.path = path}, false, [&](const std::string& piece) { all += piece; });
   EXPECT_THAT(all, testing::StartsWith("a ?[2Jscenario\n"));
-  EXPECT_THAT(all,
-              HasSubstr("  1  d0 is built: 16384 pages, 1 vCPU\nstep 1  unpin what is not pinned\n  2  mmuext_op"));
+  EXPECT_THAT(all, HasSubstr("  1  d0 is built: 16384 pages, 1 vCPU\nstep 1  unpin what is not pinned\n  preempted: "
+                             "nothing much\n  2  mmuext_op"));
   EXPECT_THAT(all, HasSubstr("mmuext_op = -EINVAL"));
   EXPECT_THAT(all, HasSubstr("UNPIN_TABLE mfn 0x2345 \"l1\""));
   EXPECT_THAT(all, HasSubstr("mfn 02345 not pinned\n  Linux: that was all\n"));
