@@ -1,6 +1,6 @@
 """Records a scenario as `pvmmu run --record` does, and repeats the recording: all must come out again, and add up.
 
-Usage: replay.py PVMMU SCENARIO
+Usage: replay.py PVMMU each|end SCENARIO      when to audit
 
 Of a bug of the past both kernels are recorded, with the item that broke it and with the one that mended it
 (tests/bugs/check.py). What a scenario expects is another test's business.
@@ -27,9 +27,9 @@ def run(command, statuses=(0, 1)):
     return done.stdout
 
 
-def wrong_in(pvmmu, recording):
+def wrong_in(pvmmu, recording, when):
     """What of a recording is not as it was, as sentences."""
-    report = json.loads(run([pvmmu, "replay", "--json", "--audit", "each", recording]))
+    report = json.loads(run([pvmmu, "replay", "--json", "--audit", when, recording]))
     differ = sum(report[kind] for kind in ("results_differ", "frames_differ", "table_entries_differ"))
     wrong = report["first_differences"] if differ != 0 else []
     if report["calls"] == 0:
@@ -41,13 +41,13 @@ def wrong_in(pvmmu, recording):
     return wrong
 
 
-def main(pvmmu, scenario):
+def main(pvmmu, when, scenario):
     found = False
     for options in variants(Path(scenario)):
         with tempfile.TemporaryDirectory() as folder:
             recording = f"{folder}/x.rec"
             run([pvmmu, "run", "--quiet", "--record", recording, scenario, *options])
-            for sentence in wrong_in(pvmmu, recording):
+            for sentence in wrong_in(pvmmu, recording, when):
                 print(" ".join([scenario, *options]) + ": " + sentence)
                 found = True
     sys.exit(1 if found else 0)
