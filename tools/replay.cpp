@@ -166,7 +166,7 @@ void add_replay_command(CLI::App& app, context& ctx) {
     audit_option audit;
   };
   const auto options = std::make_shared<replay_options>();
-  command->add_option("FILE", options->path, "A recording, made by `pvmmu record` or `pvmmu import`")->required();
+  command->add_option("FILE", options->path, "A recording, of the real thing or of the model")->required();
   command->footer("Example: pvmmu replay l61-fork.rec");
   options->audit.add_to(*command);
   command->callback([options, &ctx] {

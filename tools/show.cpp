@@ -1,12 +1,12 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <memory>
 #include <optional>
 
 #include "tools/command.h"
 #include "tools/formats/ftrace.h"
 #include "tools/formats/perfetto.h"
+#include "tools/hex_option.h"
 #include "tools/show/show_text.h"
 #include "tools/show/terminal.h"
 
@@ -25,27 +25,19 @@ struct show_options {
   std::string cr3;
 };
 
-/// Hexadecimal, with or without 0x, as every message has it.
-std::optional<u64> parse_hex(const std::string& option, const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  const std::string_view digits = std::string_view(text).substr(text.starts_with("0x") ? 2 : 0);
-  u64 value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
-    throw input_error(fmt::format("{} {}: a hexadecimal number is expected", option, text));
-  return value;
+std::optional<u64> given(const std::string& option, const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(parse_hex(option, text));
 }
 
-std::optional<mfn_t> parse_mfn(const std::string& option, const std::string& text) {
-  const std::optional<u64> n = parse_hex(option, text);
-  return n ? std::optional(mfn_t{*n}) : std::nullopt;
+std::optional<mfn_t> given_mfn(const std::string& option, const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(mfn_t{parse_hex(option, text)});
 }
 
 show_request parse(const show_options& options) {
   show_request request = options.request;
-  request.mfn = parse_mfn("--mfn", options.mfn);
-  request.cr3 = parse_mfn("--cr3", options.cr3);
-  request.va = parse_hex("--va", options.va);
+  request.mfn = given_mfn("--mfn", options.mfn);
+  request.cr3 = given_mfn("--cr3", options.cr3);
+  request.va = given("--va", options.va);
   if (request.va && !addr_ok(*request.va))
     throw input_error(
         fmt::format("--va {:#x}: an address of the guest is expected: canonical, and none of Xen's", *request.va));

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tools/command.h"
+#include "tools/hex_option.h"
 #include "tools/report/paint.h"
 #include "tools/why/account_text.h"
 #include "tools/why/refusal_text.h"
@@ -21,16 +22,6 @@ struct why_options {
   std::optional<u64> refused;
 };
 
-/// Hexadecimal, with or without 0x, as every message has it.
-mfn_t parse_mfn(const std::string& text) {
-  const std::string_view digits = std::string_view(text).substr(text.starts_with("0x") ? 2 : 0);
-  mfn_t mfn;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), mfn.n, 16);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
-    throw input_error(fmt::format("--mfn {}: a hexadecimal number is expected", text));
-  return mfn;
-}
-
 u64 parse_step(const timeline& t, const std::string& text) {
   if (text == "last") return t.last();
   u64 step = 0;
@@ -42,7 +33,7 @@ u64 parse_step(const timeline& t, const std::string& text) {
 
 void why_frame(timeline& t, const why_options& options, context& ctx) {
   const u64 step = parse_step(t, options.step);
-  const frame_account account = account_for(t, xens_share(t), parse_mfn(options.mfn), step);
+  const frame_account account = account_for(t, xens_share(t), mfn_t{parse_hex("--mfn", options.mfn)}, step);
   write_result(ctx.json ? boost::json::serialize(account_json(account)) + "\n"
                         : paint(account_text(account), ctx.colored()));
   if (!account.sum.adds_up()) ctx.status = exit_status::finding;

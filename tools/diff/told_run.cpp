@@ -46,15 +46,12 @@ bool is_asked(line_role role) {
   return role == line_role::call || role == line_role::failed || role == line_role::plain;
 }
 
-told_run::told_run(timeline& t) : timeline_(t), roles_(names_in(t)), notes_at_end_(t.notes_at_end()) {
+told_run::told_run(timeline& t) : timeline_(t), roles_(names_in(t)), notes_at_end_(t.notes_before(t.size() + 1)) {
   const auto add_titles = [this](const std::vector<wire::note>& notes) {
     for (const wire::note& note : notes)
       if (note.kind() == wire::note::scenario_step) titles_.push_back(note.text());
   };
-  for (u64 number = t.next(0); number != 0; number = t.next(number)) {
-    t.go_to(number);
-    add_titles(t.step().notes);
-  }
+  for (u64 number = t.next(0); number != 0; number = t.next(number)) add_titles(t.notes_before(number));
   add_titles(notes_at_end_);
   t.go_to(0);
   roles_.begin(t.machine());

@@ -39,7 +39,7 @@ void write_ftrace(timeline& t, const std::function<void(std::string_view)>& out)
     for (const std::string& event : followed.of(step))
       out(line_of("linux", step.act.domid, step.act.vcpu, number, order++, event));
   }
-  write_notes(t.notes_at_end(), t.size() + 1, out);
+  write_notes(t.notes_before(t.size() + 1), t.size() + 1, out);
 }
 
 }  // namespace pvmmu::tools

@@ -132,7 +132,7 @@ std::size_t write_perfetto(timeline& t, const std::function<void(std::string_vie
     t.go_to(number);
     writer.write(t.step());
   }
-  writer.write(t.notes_at_end());
+  writer.write(t.notes_before(t.size() + 1));
   return writer.left_out();
 }
 

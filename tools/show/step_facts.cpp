@@ -133,7 +133,7 @@ frame_names names_in(const timeline& t) {
   return names;
 }
 
-text_block last_words(const timeline& t) { return said(t.notes_at_end()); }
+text_block last_words(const timeline& t) { return said(t.notes_before(t.size() + 1)); }
 
 step_facts facts_of(timeline& t, const frame_names& names) {
   const timeline_step& s = t.step();

@@ -29,7 +29,6 @@ class model_steps final : public recorded_steps {
   const recording::piece& piece(u64 number) override;
   const recording::piece* rest(u64) override { return nullptr; }
   std::vector<wire::note> notes_before(u64 piece) override;
-  std::vector<wire::note> notes_at_end() override { return notes_before(size_); }
   std::vector<wire::note> names() override;
   u64 image_before(u64 made) const override;
   std::unique_ptr<xen::machine> machine_behind(u64 made) const override;

@@ -22,7 +22,6 @@ class real_steps final : public recorded_steps {
   const recording::piece& piece(u64 number) override { return run_.pieces[number]; }
   const recording::piece* rest(u64 place) override { return rest_of(run_.pieces, order_.pieces(), place); }
   std::vector<wire::note> notes_before(u64 piece) override;
-  std::vector<wire::note> notes_at_end() override { return notes_before(size()); }
   std::vector<wire::note> names() override;
   u64 image_before(u64) const override { return 0; }
   std::unique_ptr<xen::machine> machine_behind(u64) const override { return nullptr; }

@@ -40,8 +40,8 @@ class recorded_steps {
   virtual const recording::piece& piece(u64 number) = 0;
   /// What goes on with the piece in this place; nullptr: it came to its end.
   virtual const recording::piece* rest(u64 place) = 0;
+  /// size(): those behind the last.
   virtual std::vector<wire::note> notes_before(u64 piece) = 0;
-  virtual std::vector<wire::note> notes_at_end() = 0;
   /// Those that name frames, from everywhere.
   virtual std::vector<wire::note> names() = 0;
 

@@ -110,7 +110,10 @@ const recording::header& timeline::header() const { return state_->source->heade
 
 u64 timeline::size() const { return state_->source->size(); }
 
-std::vector<wire::note> timeline::notes_at_end() const { return state_->source->notes_at_end(); }
+std::vector<wire::note> timeline::notes_before(u64 number) const {
+  assert(number != 0 && number <= size() + 1);
+  return state_->source->notes_before(number - 1);
+}
 
 std::vector<wire::note> timeline::names() const { return state_->source->names(); }
 

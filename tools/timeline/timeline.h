@@ -42,8 +42,8 @@ class timeline {
 
   const recording::header& header() const;
   u64 size() const;  ///< steps
-  /// What was said behind the last step.
-  std::vector<wire::note> notes_at_end() const;
+  /// What was said before step `number`, 1 … size() + 1: behind the last. No step is made for it.
+  std::vector<wire::note> notes_before(u64 number) const;
   /// What was said of the names of frames, anywhere in the recording.
   std::vector<wire::note> names() const;
   /// What the file's end lacks: "the last 37 bytes are no complete record"; nothing where it is whole.
